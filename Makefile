@@ -1,0 +1,35 @@
+# Entry points. `make demo` and `make test` are the two that a newcomer needs; README.md explains both.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export HOLDFAST_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/holdfast
+# In CI the target directory lives in the cache too, since a fresh clone has none.
+ifeq ($(CI),true)
+export CARGO_TARGET_DIR ?= $(HOLDFAST_CACHE)/target
+endif
+CARGO ?= cargo
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+.PHONY: check
+check: fmt clippy one-tls-provider test-unit ## What every commit passes: format, lints, unit and property tests
+
+.PHONY: fmt
+fmt:
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy:
+	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+
+# A second rustls provider makes the process-wide choice ambiguous, and reqwest then panics.
+.PHONY: one-tls-provider
+one-tls-provider:
+	@! $(CARGO) tree --locked -i ring -e normal 2>/dev/null | grep -q . || { echo "ring came back into the dependency tree: cargo tree -i ring"; exit 1; }
+
+.PHONY: test-unit
+test-unit: ## Unit and property tests: no cluster needed
+	$(CARGO) test --locked --lib --quiet
+
+-include tests/cluster/cluster.mk

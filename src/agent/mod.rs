@@ -1,0 +1,1 @@
+//! What runs inside pods: the instance agent, the backup agent, the binary's installation.

@@ -1,0 +1,1 @@
+//! The custom resources, their validation rules, and the reasons that are public API.

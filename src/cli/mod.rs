@@ -1,0 +1,30 @@
+//! The command line: one binary, several roles.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Backup and restore orchestrator for PostgreSQL on Kubernetes, around pgBackRest.
+#[derive(Parser)]
+#[command(name = "holdfast", version)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Print the version.
+    Version,
+}
+
+/// Runs the role named by the process arguments and returns its exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    // reqwest panics without a process-wide provider; the others find the only one compiled in.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match Arguments::parse().role {
+        Role::Version => println!("holdfast {}", env!("CARGO_PKG_VERSION")),
+    }
+    ExitCode::SUCCESS
+}

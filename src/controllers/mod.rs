@@ -1,0 +1,1 @@
+//! Reconcilers: dereference, validate, build, apply, status.

@@ -1,0 +1,13 @@
+//! Holdfast: backups, restores and the truth about them, for PostgreSQL on Kubernetes around pgBackRest.
+//!
+//! Dependencies point inwards: `domain` knows nothing of Kubernetes or clocks, `api` holds the custom
+//! resources, `storage` and `pgbackrest` read repositories, `controllers` reconcile, `agent` works inside pods.
+
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod controllers;
+pub mod domain;
+pub mod pgbackrest;
+pub mod storage;
+pub mod telemetry;

@@ -1,0 +1,1 @@
+//! The engine: configuration, commands, exit codes, repository layout and ciphers.

@@ -1,0 +1,1 @@
+//! Read-only access to the object stores that hold repositories.
