@@ -9,5 +9,6 @@ pub mod cli;
 pub mod controllers;
 pub mod domain;
 pub mod pgbackrest;
+pub mod pki;
 pub mod storage;
 pub mod telemetry;
