@@ -1,4 +1,15 @@
 //! What runs inside pods: the instance agent, the backup agent, the binary's installation.
+//!
+//! Agents act on what is in their own pod and write nothing to the API server but reports on their own Pod, and
+//! Leases. They log to standard error; a secret never gets into a log, an argument list or a report.
 
 pub mod desired;
+pub mod environment;
+pub mod fingerprint;
+pub mod install;
+pub mod postgres;
+pub mod reaper;
+pub mod redact;
 pub mod report;
+pub mod runtime;
+pub mod supervise;

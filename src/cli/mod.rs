@@ -1,5 +1,7 @@
 //! The command line: one binary, several roles.
 
+mod agent;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,6 +16,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
+    /// What our own containers inside pods run.
+    #[command(subcommand)]
+    Agent(agent::Agent),
     /// Print the version.
     Version,
 }
@@ -24,7 +29,10 @@ pub fn run() -> ExitCode {
     // reqwest panics without a process-wide provider; the others find the only one compiled in.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Arguments::parse().role {
-        Role::Version => println!("holdfast {}", env!("CARGO_PKG_VERSION")),
+        Role::Agent(agent) => agent::run(&agent),
+        Role::Version => {
+            println!("holdfast {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
     }
-    ExitCode::SUCCESS
 }

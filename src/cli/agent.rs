@@ -1,0 +1,58 @@
+//! `holdfast agent …`: what our own containers run.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::agent::{install, postgres};
+
+/// Roles inside pods.
+#[derive(Subcommand)]
+pub enum Agent {
+    /// Copy this executable to a directory, for the other containers of the pod.
+    Install {
+        /// Where to; made if missing.
+        directory: PathBuf,
+    },
+    /// Make the volumes ready and become Patroni.
+    Postgres,
+}
+
+/// Runs one of them and returns the process's exit code.
+#[must_use]
+pub fn run(agent: &Agent) -> ExitCode {
+    log_to_stderr();
+    match agent {
+        Agent::Install { directory } => match install::install(directory) {
+            Ok(path) => {
+                tracing::info!(path = %path.display(), "installed");
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(error.category(), &error),
+        },
+        Agent::Postgres => {
+            let error = postgres::run();
+            failed(error.category(), &error)
+        }
+    }
+}
+
+fn failed(category: &str, error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!(category, %error, "cannot go on");
+    ExitCode::FAILURE
+}
+
+/// `HOLDFAST_LOG` filters as `RUST_LOG` does elsewhere; `HOLDFAST_LOG_FORMAT=json` gives one JSON object a line.
+fn log_to_stderr() {
+    let filter = std::env::var("HOLDFAST_LOG").unwrap_or_else(|_| "info".to_owned());
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .with_ansi(false);
+    if std::env::var("HOLDFAST_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        builder.json().init();
+    } else {
+        builder.init();
+    }
+}
