@@ -1,0 +1,93 @@
+//! Condition types of the three resources: public API, stable words.
+
+use std::fmt;
+
+/// Condition types. Those of one repository are made by [`ConditionType::of_repository`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// Cluster: every part is there and ready.
+    Ready,
+    /// Cluster: the specification can be acted on.
+    Valid,
+    /// Cluster: the specification sets fields that are not acted on; the message lists them.
+    UnsupportedFields,
+    /// Cluster: a backup would be started now.
+    ReadyForBackup,
+    /// Cluster, per repository: it can be reached and is this cluster's own.
+    RepositoryReady,
+    /// Cluster: a data directory exists, initialised or restored.
+    PostgresDataInitialized,
+    /// Cluster: users and databases are as the specification says.
+    UsersApplied,
+    /// Cluster: `PgBouncer` serves.
+    ProxyAvailable,
+    /// Cluster: the Secrets with certificates are there and right.
+    TlsSecretsReady,
+    /// Cluster: work goes on; `False` with the reason while it is held back.
+    Progressing,
+    /// Backup, restore: what it asks for exists and is allowed.
+    Accepted,
+    /// Backup: it is this one's turn on the repository.
+    BackupLeaseAcquired,
+    /// Backup, restore: pgBackRest is at work.
+    Running,
+    /// Backup: found in the repository, with the WAL up to its end.
+    Verified,
+    /// Backup, restore: ended; `True` with success, `False` with the reason of the failure.
+    Complete,
+}
+
+impl ConditionType {
+    /// Every type.
+    pub const ALL: &'static [Self] = &[
+        Self::Ready,
+        Self::Valid,
+        Self::UnsupportedFields,
+        Self::ReadyForBackup,
+        Self::RepositoryReady,
+        Self::PostgresDataInitialized,
+        Self::UsersApplied,
+        Self::ProxyAvailable,
+        Self::TlsSecretsReady,
+        Self::Progressing,
+        Self::Accepted,
+        Self::BackupLeaseAcquired,
+        Self::Running,
+        Self::Verified,
+        Self::Complete,
+    ];
+
+    /// The word as it appears in objects.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Valid => "Valid",
+            Self::UnsupportedFields => "UnsupportedFields",
+            Self::ReadyForBackup => "ReadyForBackup",
+            Self::RepositoryReady => "RepositoryReady",
+            Self::PostgresDataInitialized => "PostgresDataInitialized",
+            Self::UsersApplied => "UsersApplied",
+            Self::ProxyAvailable => "ProxyAvailable",
+            Self::TlsSecretsReady => "TLSSecretsReady",
+            Self::Progressing => "Progressing",
+            Self::Accepted => "Accepted",
+            Self::BackupLeaseAcquired => "BackupLeaseAcquired",
+            Self::Running => "Running",
+            Self::Verified => "Verified",
+            Self::Complete => "Complete",
+        }
+    }
+
+    /// The type for one repository, for example `RepositoryReady-repo1`.
+    #[must_use]
+    pub fn of_repository(self, repository: &str) -> String {
+        format!("{}-{repository}", self.as_str())
+    }
+}
+
+impl fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

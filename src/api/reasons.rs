@@ -1,0 +1,209 @@
+//! Condition types and reasons: public API, stable words with a documented meaning.
+//!
+//! A reason says what happened; [`Reason::meaning`] what that means for the data, [`Reason::remedy`] what to do.
+//! The same words are used in conditions, Events, metrics and logs. Words are added, never renamed: alerts and
+//! scripts of users depend on them. `docs/reasons.md` is made from this file.
+
+use std::fmt;
+
+/// Declares a word list: the enum, its words, and the texts of each.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident: $meaning:literal, $remedy:literal;)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl $name {
+            /// Every word, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word as it appears in objects.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant),)+ }
+            }
+
+            /// What happened, in one sentence.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_start(),)+ }
+            }
+
+            /// What it means for the data.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// What to do.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// Why something is as it is. Each has a line in `docs/reasons.md`.
+    Reason {
+        /// It ended well, and the repository confirms it.
+        Succeeded: "The backup is in the repository together with the WAL that makes it consistent.",
+            "Nothing.";
+        /// All is as the specification asks.
+        AsSpecified: "Nothing is at risk.", "Nothing.";
+        /// It is being worked on.
+        InProgress: "Nothing is at risk.", "Wait.";
+        /// pgBackRest ended, and the repository is being read to confirm it.
+        VerificationPending: "The backup is not counted as one until its label and its WAL are seen in the repository.",
+            "Wait; if it stays, read the message for what cannot be read.";
+        /// Another backup or repository command is at work.
+        RepositoryBusy: "Nothing is at risk: this one starts when the other has ended.",
+            "Wait, or delete the other backup.";
+        /// The wait was longer than the deadline allows.
+        DeadlineExceeded: "This backup was not taken; earlier ones and WAL archiving are not affected.",
+            "Remove what the message names as the cause, then create the backup again.";
+        /// The work was stopped from outside: its Pod was deleted, evicted or cut off.
+        Interrupted: "What was copied so far does not count; earlier backups are not affected.",
+            "Nothing: it is tried again. If it happens again, look at the node and at the Job's resources.";
+        /// pgBackRest ran longer than it may, or stopped making progress.
+        Stalled: "This backup was not taken; earlier ones are not affected.",
+            "Look at the store's and the network's throughput.";
+        /// pgBackRest failed in a way that has no reason of its own.
+        BackupFailed: "This backup was not taken; earlier ones are not affected.",
+            "Read the message and the log of the Job.";
+        /// The Job cannot be started: its Pod is not scheduled or its image is not there.
+        PodNotStarting: "This backup has not begun.",
+            "Read the message: it quotes what Kubernetes says about the Pod.";
+
+        /// The store refuses the credentials.
+        CredentialsRefused: "No backup can be taken and WAL waits on the primary's volume until it is full.",
+            "Correct the Secret that backups.pgbackrest.configuration names. Work resumes by itself.";
+        /// There are no credentials for the store.
+        CredentialsMissing: "No backup can be taken and WAL waits on the primary's volume until it is full.",
+            "Create the Secret that backups.pgbackrest.configuration names, with the keys of the repository.";
+        /// The bucket or container does not exist.
+        BucketMissing: "No backup can be taken and WAL waits on the primary's volume until it is full.",
+            "Create the bucket or correct its name, endpoint or region. Work resumes by itself.";
+        /// The certificate of the store is not trusted.
+        CertificateUntrusted: "Nothing was sent to the store. No backup can be taken and WAL waits on the primary's volume.",
+            "Give the authority that signed it: repoN-storage-ca-file in global, the file in configuration.";
+        /// The store cannot be reached.
+        EndpointUnreachable: "No backup can be taken and WAL waits on the primary's volume until it is full.",
+            "Check the endpoint, DNS and network policies. Work resumes by itself.";
+        /// The store has no room left or a quota is used up.
+        StoreFull: "No backup can be taken and WAL waits on the primary's volume until it is full.",
+            "Make room in the store or lower the repository's retention. Work resumes by itself.";
+        /// The store answers, but too slowly or with errors of its own.
+        StoreThrottled: "Backups and archiving take longer; nothing is lost.",
+            "Nothing, unless it lasts: then look at the store's limits.";
+        /// The credentials may read but not write, or not all that is needed.
+        PermissionMissing: "What is in the repository can be restored, but nothing new arrives.",
+            "Grant the permission that the message names.";
+
+        /// The cluster has no repository of that name.
+        RepositoryUnknown: "This backup was not taken; others are not affected.",
+            "Use one of the repositories that the message lists, or add it to the cluster.";
+        /// The repository holds no stanza yet.
+        StanzaMissing: "Nothing can be restored from this repository yet.",
+            "Wait for the cluster to create it; if it stays, read the condition of the repository.";
+        /// The repository belongs to a database with another system identifier.
+        SystemIdentifierMismatch: "Nothing was written, so that the other database's backups stay whole. This cluster is not backed up there.",
+            "Give this cluster a path or bucket of its own, or restore from that repository if it is this one's data you want.";
+        /// The passphrase does not decrypt the repository.
+        WrongCipherPassphrase: "Backups in the repository cannot be read or restored with it; nothing new arrives.",
+            "Put the passphrase back with which the repository was created.";
+        /// Encryption is on and there is no passphrase, or the repository is encrypted and encryption is off.
+        CipherMissing: "Nothing was written.",
+            "Set repoN-cipher-type in global and repoN-cipher-pass in a Secret of configuration, as the repository was created with.";
+        /// A file of the repository cannot be read as what it should be.
+        RepositoryDamaged: "Backups that depend on the file the message names may not be restorable.",
+            "Take a new full backup now, and restore the file from a copy or a version of the bucket.";
+        /// The repository does not hold the backup, though pgBackRest reported success.
+        NotInRepository: "This backup cannot be restored and does not count.",
+            "Check that the controller and the Job use the same bucket and path, then take it again.";
+        /// The backup is there, but WAL up to its end is not.
+        WalMissing: "This backup cannot be made consistent and does not count until the WAL arrives.",
+            "Look at the condition of archiving; the message names the first segment that is missing.";
+        /// Two settings of pgBackRest contradict each other.
+        ConfigurationConflict: "pgBackRest does not start; no backup can be taken and WAL waits on the primary's volume.",
+            "Change the option that the message names.";
+
+        /// The cluster does not exist.
+        ClusterMissing: "Nothing was done.", "Create the cluster or correct spec.pgCluster.";
+        /// The cluster is being deleted.
+        ClusterDeleting: "Nothing was done.", "Nothing.";
+        /// The cluster is not ready.
+        ClusterNotReady: "Nothing is at risk from this: the backup starts when the cluster is ready.",
+            "Look at the conditions of the cluster.";
+        /// The cluster is paused.
+        ClusterPaused: "The data are as they were; nothing new is written or archived.",
+            "Set spec.pause to false.";
+        /// The cluster is marked as not managed.
+        ClusterUnmanaged: "Nothing is created, changed or deleted, and no backup is taken.",
+            "Set spec.unmanaged to false.";
+        /// Backups are switched off for the cluster.
+        BackupsDisabled: "The cluster is not backed up.", "Set spec.backups.enabled to true and configure a repository.";
+        /// The primary cannot be reached.
+        PrimaryUnreachable: "No backup can be taken while it lasts; earlier ones are not affected.",
+            "Look at the instance Pods and at Patroni.";
+        /// Instances are missing or not ready.
+        InstancesNotReady: "Data are not at risk while one instance leads; redundancy is lower than asked for.",
+            "Look at the Pods that the message names.";
+
+        /// An option is not allowed here, or cannot be understood.
+        InvalidOptions: "Nothing was done.", "Correct spec.options in a new object; the message says which one and why.";
+        /// The specification contradicts itself or is not possible.
+        InvalidSpecification: "Nothing was changed; what ran before goes on.", "Correct what the message names.";
+        /// The object cannot be read as what its kind says.
+        InvalidObject: "The object is left alone and nothing of it is acted on; others are not affected.",
+            "Correct the field that the message names.";
+        /// What was asked for is not built in this version.
+        NotSupported: "Nothing was done.", "Use another way, or a version that supports it.";
+        /// The specification sets fields that are accepted but not acted on.
+        UnsupportedFields: "The cluster runs as if those fields were not set.",
+            "Remove them, or do not rely on them.";
+        /// A Secret or ConfigMap that the specification names is not there or lacks a key.
+        ReferenceMissing: "What depends on it waits; what ran before goes on.",
+            "Create it with the keys that the message names.";
+        /// A user or database could not be applied.
+        UsersNotApplied: "Data are not at risk; the users that the message names may not be able to connect.",
+            "Correct the user in the specification; the message quotes PostgreSQL.";
+        /// The API server refused or did not take a change.
+        ApiRefused: "What ran before goes on.", "Look at the quota, policy or permission that the message names.";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_a_word_the_server_accepts_and_is_explained() {
+        for reason in Reason::ALL {
+            let word = reason.as_str();
+            assert!(word.chars().all(|c| c.is_ascii_alphanumeric()), "{word}");
+            assert!(word.starts_with(|c: char| c.is_ascii_uppercase()), "{word}");
+            for text in [reason.summary(), reason.meaning(), reason.remedy()] {
+                assert!(text.ends_with('.') && !text.contains("  "), "{word}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_stay_as_they_are() {
+        insta::assert_snapshot!(
+            Reason::ALL
+                .iter()
+                .map(|reason| reason.as_str())
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
+    }
+}
