@@ -1,1 +1,3 @@
 //! Reconcilers: dereference, validate, build, apply, status.
+
+pub mod cluster;

@@ -1,3 +1,1 @@
 //! Pure rules about WAL, backups and time: no runtime, no Kubernetes, no clock.
-
-pub mod secret;
