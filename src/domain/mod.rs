@@ -1,1 +1,3 @@
 //! Pure rules about WAL, backups and time: no runtime, no Kubernetes, no clock.
+
+pub mod secret;
