@@ -33,3 +33,4 @@ test-unit: ## Unit and property tests: no cluster needed
 	$(CARGO) test --locked --lib --quiet
 
 -include tests/cluster/cluster.mk
+-include src/api/api.mk

@@ -37,6 +37,9 @@ use super::{defaults, rules};
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp","description":"When it was created"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule("self.method == \"volumeSnapshot\" || has(self.repoName)",
+    "repoName is required when method is 'pgbackrest'"))]
+#[x_kube(validation = rules::backup_is_fixed())]
 pub struct PerconaPGBackupSpec {
     /// Name of the cluster in the same namespace.
     pub pg_cluster: String,
@@ -49,6 +52,8 @@ pub struct PerconaPGBackupSpec {
     pub method: BackupMethod,
     /// Further options of `pgbackrest backup`, written as for a shell, for example `--type=full`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    #[x_kube(validation = rules::backup_options())]
     pub options: Vec<String>,
     /// Environment of the container that runs pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

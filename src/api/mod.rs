@@ -11,6 +11,7 @@ pub mod condition_types;
 pub mod conditions;
 pub mod crds;
 pub mod defaults;
+mod embedded;
 pub mod names;
 pub mod open_enum;
 pub mod pods;

@@ -4,7 +4,7 @@
 //! The same words are used in conditions, Events, metrics and logs. Words are added, never renamed: alerts and
 //! scripts of users depend on them. `docs/reasons.md` is made from this file.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Declares a word list: the enum, its words, and the texts of each.
 macro_rules! words {
@@ -169,7 +169,7 @@ words! {
         /// The specification sets fields that are accepted but not acted on.
         UnsupportedFields: "The cluster runs as if those fields were not set.",
             "Remove them, or do not rely on them.";
-        /// A Secret or ConfigMap that the specification names is not there or lacks a key.
+        /// A Secret or other object that the specification names is not there or lacks a key.
         ReferenceMissing: "What depends on it waits; what ran before goes on.",
             "Create it with the keys that the message names.";
         /// A user or database could not be applied.
@@ -178,6 +178,22 @@ words! {
         /// The API server refused or did not take a change.
         ApiRefused: "What ran before goes on.", "Look at the quota, policy or permission that the message names.";
     }
+}
+
+/// `docs/reasons.md`: every reason with what it means and what to do.
+#[must_use]
+pub fn document() -> String {
+    let mut text = String::from(
+        "# Reasons\n\nEvery condition and Event carries one of these words as its reason. They are part of the API: words are\n\
+         added, never renamed. Made by `make crds` from `src/api/reasons.rs`; do not edit.\n\n\
+         | Reason | What happened | What it means for the data | What to do |\n|---|---|---|---|\n",
+    );
+    for reason in Reason::ALL {
+        let cells =
+            [reason.summary(), reason.meaning(), reason.remedy()].map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(text, "| `{reason}` | {} |", cells.join(" | "));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -194,6 +210,15 @@ mod tests {
                 assert!(text.ends_with('.') && !text.contains("  "), "{word}: {text:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_document_in_docs_is_the_one_made_from_here() {
+        assert_eq!(
+            include_str!("../../docs/reasons.md"),
+            document(),
+            "run `make crds`"
+        );
     }
 
     #[test]

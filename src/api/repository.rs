@@ -14,6 +14,9 @@ pub const NAME_PATTERN: &str = "^repo[1-4]$";
 /// One pgBackRest repository.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "[has(self.volume), has(self.s3), has(self.gcs), has(self.azure)].filter(set, set).size() == 1",
+    "a repository has exactly one store: one of volume, s3, gcs and azure"))]
 pub struct Repository {
     /// Name, `repo1` to `repo4`; the digit is pgBackRest's repository key.
     #[schemars(regex(pattern = NAME_PATTERN), length(max = 5))]

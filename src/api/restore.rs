@@ -28,19 +28,31 @@ use super::rules;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "((has(self.repoName) && self.repoName != \"\") || (has(self.volumeSnapshotBackupName) && self.volumeSnapshotBackupName != \"\"))",
+    "either repoName or volumeSnapshotBackupName must be set"))]
+#[x_kube(validation = rules::restore_is_fixed())]
 pub struct PerconaPGRestoreSpec {
     /// Name of the cluster in the same namespace.
+    #[x_kube(validation = rules::rule("self == oldSelf", "pgCluster is an immutable field"))]
     pub pg_cluster: String,
     /// Repository to restore from, `repo1` to `repo4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME_PATTERN))]
+    #[x_kube(validation = rules::rule("self == oldSelf", "repoName is an immutable field"))]
     pub repo_name: Option<String>,
     /// A backup taken by volume snapshot to restore; with `repoName`, WAL is then replayed from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::rule("self == oldSelf", "volumeSnapshotBackupName is an immutable field"))]
     pub volume_snapshot_backup_name: Option<String>,
     /// Further options of `pgbackrest restore`, written as for a shell, for example `--type=time` and
     /// `--target="2022-11-30 15:12:11+03"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    #[x_kube(validation = rules::restore_options())]
+    #[x_kube(validation = rules::restore_type())]
+    #[x_kube(validation = rules::restore_target())]
+    #[x_kube(validation = rules::restore_exclusive())]
     pub options: Vec<String>,
     /// Environment of the container that runs pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,9 +8,123 @@ pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// A rule on `spec.config.parameters`.
-pub(super) fn parameter(rule: &str, message: &str) -> Rule {
+/// A rule and its message.
+pub(super) fn rule(rule: &str, message: &str) -> Rule {
     Rule::new(rule).message(message)
+}
+
+/// Services are named after the cluster, and a Service's name is a DNS label that starts with a letter.
+pub(super) fn cluster_name() -> Rule {
+    Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
+        "a cluster's name has lower-case letters, digits and '-', starts with a letter and ends with a letter or digit: \
+         its Services are named after it",
+    )
+}
+
+/// `StatefulSet`s are named `<cluster>-<set>-<4 characters>`, and 11 more characters go into a label of at most 63.
+pub(super) fn cluster_name_length() -> Rule {
+    Rule::new("self.spec.instances.all(i, size(self.metadata.name) + (size(i.name) > 0 ? size(i.name) : 2) <= 46)").message(
+        "the cluster's name and the name of an instance set may have 46 characters together: Pods and their labels are \
+         named after both",
+    )
+}
+
+/// A field of the specification that may be absent keeps its value, or stays absent.
+fn kept(field: &str) -> String {
+    format!(
+        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    )
+}
+
+/// A backup asks for the same thing from its creation to its end.
+pub(super) fn backup_is_fixed() -> Rule {
+    let optional = ["repoName", "options", "containerOptions"].map(kept).join(" && ");
+    Rule::new(format!("self.pgCluster == oldSelf.pgCluster && self.method == oldSelf.method && {optional}")).message(
+        "the specification of a backup cannot be changed, except startingDeadlineSeconds: create another PerconaPGBackup",
+    )
+}
+
+/// A restore asks for the same thing from its creation to its end.
+pub(super) fn restore_is_fixed() -> Rule {
+    let optional = ["options", "containerOptions"].map(kept).join(" && ");
+    let stay = "has(self.repoName) == has(oldSelf.repoName) && \
+                has(self.volumeSnapshotBackupName) == has(oldSelf.volumeSnapshotBackupName)";
+    Rule::new(format!("{optional} && {stay}"))
+        .message("the specification of a restore cannot be changed: create another PerconaPGRestore")
+}
+
+/// Options that pgBackRest gets from us and that would point it elsewhere.
+///
+/// Options are split as a shell would; here they are joined and looked at as one line, quotes allowed.
+pub(super) fn backup_options() -> Rule {
+    Rule::new(format!(
+        "!self.join(' ').matches(r'{}')",
+        option(r"(repo|stanza|pg[0-9]*(-[a-z0-9-]+)?)") + r"|" + &annotation(r"percona\.com/")
+    ))
+    .message(
+        "--repo, --stanza, --pg… and annotations under percona.com/ are set by the operator: the repository is \
+         spec.repoName, the rest comes from the cluster",
+    )
+}
+
+/// Options that a restore gets from us and that would point it elsewhere or promote too early.
+pub(super) fn restore_options() -> Rule {
+    Rule::new(format!(
+        "!self.join(' ').matches(r'{}')",
+        option(r"(repo|stanza|pg[0-9]*(-[a-z0-9-]+)?|target-action|link-map)")
+    ))
+    .message(
+        "--repo, --stanza, --pg…, --target-action and --link-map are set by the operator: the repository is repoName, \
+         the rest comes from the cluster",
+    )
+}
+
+/// A type of recovery that pgBackRest knows.
+pub(super) fn restore_type() -> Rule {
+    let known = option_value(
+        "type",
+        "(default|immediate|lsn|name|none|preserve|standby|time|xid)",
+    );
+    Rule::new(format!(
+        "!self.join(' ').matches(r'{}') || self.join(' ').matches(r'{known}')",
+        option("type")
+    ))
+    .message("--type is one of default, immediate, lsn, name, none, preserve, standby, time and xid")
+}
+
+/// A target and the type that says how to read it come together.
+pub(super) fn restore_target() -> Rule {
+    let typed = option_value("type", "(lsn|name|time|xid)");
+    Rule::new(format!(
+        "self.join(' ').matches(r'{}') == self.join(' ').matches(r'{typed}')",
+        option("target")
+    ))
+    .message("--target and --type=time, lsn, xid or name come together: one says where to stop, the other how to read it")
+}
+
+/// Only these targets have a before and an after.
+pub(super) fn restore_exclusive() -> Rule {
+    let typed = option_value("type", "(lsn|time|xid)");
+    Rule::new(format!(
+        "!self.join(' ').matches(r'{}') || self.join(' ').matches(r'{typed}')",
+        option("target-exclusive")
+    ))
+    .message("--target-exclusive has a meaning with --type=time, lsn or xid only")
+}
+
+/// Matches a use of the option, with or without a value, quotes allowed.
+fn option(name: &str) -> String {
+    format!(r"(^|\s)[\x22\x27]*--{name}[\x22\x27]*([=\s]|$)")
+}
+
+/// Matches a use of the option with such a value.
+fn option_value(name: &str, value: &str) -> String {
+    format!(r"(^|\s)[\x22\x27]*--{name}[\x22\x27]*[=\s][\x22\x27\s]*{value}[\x22\x27]*(\s|$)")
+}
+
+/// Matches an annotation whose key starts so.
+fn annotation(key: &str) -> String {
+    format!(r"(^|\s)[\x22\x27]*--annotation[\x22\x27]*[=\s][\x22\x27\s]*{key}")
 }
 
 /// Key of a list of conditions.

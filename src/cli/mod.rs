@@ -1,6 +1,8 @@
 //! The command line: one binary, several roles.
 
 mod agent;
+mod crds;
+mod reasons;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,10 @@ enum Role {
     /// What our own containers inside pods run.
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Print the resource definitions as YAML.
+    Crds(crds::Crds),
+    /// Print what every condition reason means, as Markdown.
+    Reasons,
     /// Print the version.
     Version,
 }
@@ -30,6 +36,8 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Arguments::parse().role {
         Role::Agent(agent) => agent::run(&agent),
+        Role::Crds(arguments) => crds::run(&arguments),
+        Role::Reasons => reasons::run(),
         Role::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -19,40 +19,40 @@ pub struct Config {
     pub files: Vec<VolumeProjection>,
     /// Parameters for every instance. Those that the operator must decide are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(length(max = 50))]
-    #[x_kube(validation = rules::parameter("!has(self.config_file) && !has(self.data_directory)",
+    #[schemars(extend("maxProperties" = 50, "x-kubernetes-map-type" = "granular"))]
+    #[x_kube(validation = rules::rule("!has(self.config_file) && !has(self.data_directory)",
         "cannot change PGDATA path: config_file, data_directory"))]
-    #[x_kube(validation = rules::parameter("!has(self.external_pid_file)", "cannot change external_pid_file"))]
-    #[x_kube(validation = rules::parameter("!has(self.hba_file) && !has(self.ident_file)",
+    #[x_kube(validation = rules::rule("!has(self.external_pid_file)", "cannot change external_pid_file"))]
+    #[x_kube(validation = rules::rule("!has(self.hba_file) && !has(self.ident_file)",
         "cannot change authentication path: hba_file, ident_file"))]
-    #[x_kube(validation = rules::parameter("!has(self.listen_addresses)",
+    #[x_kube(validation = rules::rule("!has(self.listen_addresses)",
         "network connectivity is always enabled: listen_addresses"))]
-    #[x_kube(validation = rules::parameter("!has(self.port)", "change port using .spec.port instead"))]
-    #[x_kube(validation = rules::parameter(
+    #[x_kube(validation = rules::rule("!has(self.port)", "change port using .spec.port instead"))]
+    #[x_kube(validation = rules::rule(
         "!has(self.ssl) && !self.exists(k, k.startsWith(\"ssl_\") && !(k == 'ssl_groups' || k == 'ssl_ecdh_curve'))",
         "TLS is always enabled"))]
-    #[x_kube(validation = rules::parameter("!self.exists(k, k.startsWith(\"unix_socket_\"))",
+    #[x_kube(validation = rules::rule("!self.exists(k, k.startsWith(\"unix_socket_\"))",
         "domain socket paths cannot be changed"))]
-    #[x_kube(validation = rules::parameter("!has(self.wal_level) || self.wal_level in [\"logical\"]",
+    #[x_kube(validation = rules::rule("!has(self.wal_level) || self.wal_level in [\"logical\"]",
         "wal_level must be \"replica\" or higher"))]
-    #[x_kube(validation = rules::parameter("!has(self.wal_log_hints)", "wal_log_hints are always enabled"))]
-    #[x_kube(validation = rules::parameter(
+    #[x_kube(validation = rules::rule("!has(self.wal_log_hints)", "wal_log_hints are always enabled"))]
+    #[x_kube(validation = rules::rule(
         "!has(self.archive_mode) && !has(self.archive_command) && !has(self.restore_command)",
         "archiving is configured by the operator: archive_mode, archive_command, restore_command"))]
-    #[x_kube(validation = rules::parameter(
+    #[x_kube(validation = rules::rule(
         "!has(self.recovery_target) && !self.exists(k, k.startsWith(\"recovery_target_\"))",
         "recovery targets belong in a PerconaPGRestore: recovery_target, recovery_target_*"))]
-    #[x_kube(validation = rules::parameter("!has(self.hot_standby)", "hot_standby is always enabled"))]
-    #[x_kube(validation = rules::parameter("!has(self.synchronous_standby_names)",
+    #[x_kube(validation = rules::rule("!has(self.hot_standby)", "hot_standby is always enabled"))]
+    #[x_kube(validation = rules::rule("!has(self.synchronous_standby_names)",
         "synchronous_standby_names is decided by Patroni: use synchronous_mode in .spec.patroni.dynamicConfiguration"))]
-    #[x_kube(validation = rules::parameter("!has(self.primary_conninfo) && !has(self.primary_slot_name)",
+    #[x_kube(validation = rules::rule("!has(self.primary_conninfo) && !has(self.primary_slot_name)",
         "replication connections are decided by Patroni: primary_conninfo, primary_slot_name"))]
-    #[x_kube(validation = rules::parameter("!has(self.recovery_min_apply_delay)",
+    #[x_kube(validation = rules::rule("!has(self.recovery_min_apply_delay)",
         "delayed replication is not supported at this time"))]
-    #[x_kube(validation = rules::parameter("!has(self.cluster_name)",
+    #[x_kube(validation = rules::rule("!has(self.cluster_name)",
         "cluster_name is derived from the PostgresCluster name"))]
-    #[x_kube(validation = rules::parameter("!has(self.logging_collector)", "disabling logging_collector is unsafe"))]
-    #[x_kube(validation = rules::parameter("!has(self.log_file_mode)", "log_file_mode cannot be changed"))]
+    #[x_kube(validation = rules::rule("!has(self.logging_collector)", "disabling logging_collector is unsafe"))]
+    #[x_kube(validation = rules::rule("!has(self.log_file_mode)", "log_file_mode cannot be changed"))]
     pub parameters: BTreeMap<String, IntOrString>,
 }
 

@@ -17,6 +17,9 @@ use crate::api::rules;
 /// Repositories and backups.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "(has(self.enabled) && self.enabled == false) || (has(self.pgbackrest) && has(self.pgbackrest.repos) && size(self.pgbackrest.repos) > 0)",
+    "At least one repository must be configured when backups are enabled"))]
 pub struct Backups {
     /// Whether WAL is archived and backups are taken. On when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +78,7 @@ pub struct PgBackRest {
     pub configuration: Vec<VolumeProjection>,
     /// The repositories, at most four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
     pub repos: Vec<Repository>,
     /// The pod that serves a repository on a volume.

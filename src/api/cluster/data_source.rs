@@ -10,10 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::repository::{NAME_PATTERN, Repository};
+use crate::api::rules;
 
 /// Where the data of a new cluster come from. At most one may be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "[has(self.postgresCluster), has(self.pgbackrest), has(self.volumes)].filter(set, set).size() <= 1",
+    "a cluster has one source at most: one of postgresCluster, pgbackrest and volumes"))]
 pub struct DataSource {
     /// A repository of another cluster, or of this one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +45,11 @@ pub struct ClusterSource {
     pub repo_name: String,
     /// Further options of `pgbackrest restore`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    #[x_kube(validation = rules::restore_options())]
+    #[x_kube(validation = rules::restore_type())]
+    #[x_kube(validation = rules::restore_target())]
+    #[x_kube(validation = rules::restore_exclusive())]
     pub options: Vec<String>,
     /// Requests and limits of the Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +87,11 @@ pub struct RepositorySource {
     pub configuration: Vec<VolumeProjection>,
     /// Further options of `pgbackrest restore`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 4096)))]
+    #[x_kube(validation = rules::restore_options())]
+    #[x_kube(validation = rules::restore_type())]
+    #[x_kube(validation = rules::restore_target())]
+    #[x_kube(validation = rules::restore_exclusive())]
     pub options: Vec<String>,
     /// Requests and limits of the Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]

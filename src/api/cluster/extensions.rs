@@ -12,6 +12,9 @@ use crate::api::pods::SecretKey;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
+    "!(has(self.pg_stat_monitor) && has(self.pg_stat_monitor.enabled) && self.pg_stat_monitor.enabled && has(self.pg_stat_statements) && has(self.pg_stat_statements.enabled) && self.pg_stat_statements.enabled)"
+).message("pg_stat_monitor and pg_stat_statements measure the same thing: enable one of them"))]
+#[x_kube(validation = Rule::new(
     "!has(oldSelf.pg_tde) || !has(oldSelf.pg_tde.vault) || !has(oldSelf.pg_tde.enabled) || !oldSelf.pg_tde.enabled || has(self.pg_tde.vault)"
 ).message("to disable pg_tde first set enabled=false without removing vault and wait for pod restarts"))]
 pub struct Extensions {

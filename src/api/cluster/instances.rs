@@ -18,7 +18,7 @@ use crate::api::{defaults, rules};
 pub struct InstanceSet {
     /// Name of the set; its position in two digits when empty.
     #[serde(default)]
-    #[schemars(regex(pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"))]
+    #[schemars(regex(pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"), length(max = 63))]
     pub name: String,
     /// Labels and annotations of the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]

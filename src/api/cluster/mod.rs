@@ -42,6 +42,8 @@ pub use status::PerconaPGClusterStatus;
     doc = "A PostgreSQL cluster with its repositories and backups.",
     status = "PerconaPGClusterStatus",
     derive = "PartialEq",
+    validation = rules::cluster_name(),
+    validation = rules::cluster_name_length(),
     printcolumn = r#"{"name":"Endpoint","type":"string","jsonPath":".status.host"}"#,
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.state"}"#,
     printcolumn = r#"{"name":"Postgres","type":"string","jsonPath":".status.postgres.ready"}"#,
@@ -49,9 +51,27 @@ pub use status::PerconaPGClusterStatus;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "!has(self.extensions) || !has(self.extensions.pg_tde) || !has(self.extensions.pg_tde.enabled) || !self.extensions.pg_tde.enabled || self.postgresVersion >= 16",
+    "pg_tde is only supported for PG16 and above"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.users) || self.postgresVersion >= 15 || self.users.all(u, !has(u.grantPublicSchemaAccess) || !u.grantPublicSchemaAccess)",
+    "PostgresVersion must be >= 15 if grantPublicSchemaAccess exists and is true"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.logicalReplicas) || size(self.logicalReplicas) == 0 || self.postgresVersion >= 17",
+    "spec.logicalReplicas requires spec.postgresVersion >= 17"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.logicalReplicas) || size(self.logicalReplicas) == 0 || !has(self.backups) || !has(self.backups.enabled) || self.backups.enabled || self.logicalReplicas.all(r, has(r.bootstrapMethod) && r.bootstrapMethod == 'pg_basebackup')",
+    "spec.logicalReplicas[].bootstrapMethod must be 'pg_basebackup' when spec.backups.enabled is false"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.logicalReplicas) || self.logicalReplicas.all(r, !self.instances.exists(i, i.name == r.name))",
+    "spec.logicalReplicas[].name must differ from every name of spec.instances"))]
 pub struct PerconaPGClusterSpec {
     /// Version of the resource definition that this object was written for, for example `3.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::rule(
+        r#"self == "" || self.matches('^[0-9]+\\.[0-9]+\\.[0-9]+([-+][a-zA-Z0-9.+-]+)?$')"#,
+        "CRVersion must be a valid semantic version"))]
     pub cr_version: Option<String>,
     /// Labels and annotations for every object that the operator creates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,11 +150,12 @@ pub struct PerconaPGClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<standby::Standby>,
     /// Sets of PostgreSQL instances.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
     pub instances: Vec<instances::InstanceSet>,
     /// Replicas by logical replication.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
     pub logical_replicas: Vec<logical_replicas::LogicalReplica>,
     /// The connection pooler.

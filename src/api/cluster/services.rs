@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::defaults;
+use crate::api::{defaults, rules};
 
 /// A Service's type and decoration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule("!has(self.nodePort) || self.type != 'ClusterIP'",
+    "nodePort needs type NodePort or LoadBalancer: a Service of type ClusterIP has no port on the nodes"))]
 pub struct Expose {
     /// Labels to add to the Service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,11 +4,13 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{defaults, repository::NAME_PATTERN};
+use crate::api::{defaults, repository::NAME_PATTERN, rules};
 
 /// A cluster that follows another one instead of taking writes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule("!self.enabled || has(self.host) || has(self.repoName)",
+    "a standby follows something: set host, repoName, or both"))]
 pub struct Standby {
     /// Whether the cluster follows.
     #[serde(default = "defaults::no")]

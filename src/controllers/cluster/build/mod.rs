@@ -150,4 +150,4 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
