@@ -1,1 +1,8 @@
 //! Pure rules about WAL, backups and time: no runtime, no Kubernetes, no clock.
+
+pub mod label;
+pub mod options;
+pub mod progress;
+pub mod secret;
+pub mod size;
+pub mod wal;

@@ -17,14 +17,14 @@ use super::pod::{
     AGENT_BINARY, container_security, empty_dir, env, env_field, from_config_map, from_secret,
     init_container, limited_empty_dir, mount, pod_security, projected, read_only, shared_memory, spread,
 };
-use crate::controllers::cluster::engine_names::{
-    FILE_NAME, INCLUDE_DIRECTORY, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY, TLS_DIRECTORY,
-};
 use crate::controllers::cluster::names::{
     ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI,
     LABEL_ROLE, Names, paths,
 };
 use crate::controllers::cluster::validated::{Instance, InstanceSet, ValidatedCluster};
+use crate::pgbackrest::configuration::{
+    FILE_NAME, INCLUDE_DIRECTORY, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY, TLS_DIRECTORY,
+};
 
 /// The StatefulSet of one instance; nothing only if its set does not exist, which validation excludes.
 pub fn stateful_set(cluster: &ValidatedCluster, instance: &Instance) -> Option<StatefulSet> {

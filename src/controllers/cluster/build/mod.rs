@@ -150,4 +150,4 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

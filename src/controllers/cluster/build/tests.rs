@@ -12,7 +12,7 @@ use crate::api::PerconaPGCluster;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::{Repo, ValidatedCluster};
 
-const SMALL: &str = "
+pub const SMALL: &str = "
 apiVersion: pgv2.percona.com/v2
 kind: PerconaPGCluster
 metadata: { name: app, namespace: shop, uid: 1e53-11 }

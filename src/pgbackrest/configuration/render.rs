@@ -1,0 +1,208 @@
+//! The contents of the three files.
+
+use super::{
+    ClusterConfiguration, ConfigurationError, INSTANCE_LOCK_PATH, JOB_LOCK_PATH, RepositorySpec,
+    RepositoryStore, SERVER_PORT, SPOOL_PATH, TLS_DIRECTORY, section::Section,
+};
+use crate::pgbackrest::{STANZA, user_options::repository_of};
+
+const HEADER: &str = "# Written by Holdfast; changes are overwritten.\n\
+     # Settings go to spec.backups.pgbackrest.global, credentials to spec.backups.pgbackrest.configuration.\n";
+
+/// Who reads a file: decides what a repository looks like and which defaults make sense.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Instance,
+    Job,
+}
+
+impl ClusterConfiguration {
+    /// `pgbackrest_instance.conf`: archiving and stanza commands next to PostgreSQL.
+    pub fn instance(&self) -> Result<String, ConfigurationError> {
+        self.check()?;
+        let mut global = Section::new("global", &self.user);
+        global.set("archive-async", "y");
+        global.set("spool-path", SPOOL_PATH);
+        global.set("lock-path", INSTANCE_LOCK_PATH);
+        global.set("log-level-console", "warn");
+        self.repositories_and_user(&mut global, Reader::Instance);
+
+        let mut stanza = Section::new(STANZA, &self.user);
+        self.postgres(&mut stanza, 1);
+        Ok(file([global, stanza]))
+    }
+
+    /// `pgbackrest_repo.conf`: a Job that is its own repository host for cloud repositories.
+    pub fn job(&self) -> Result<String, ConfigurationError> {
+        self.check()?;
+        let mut global = Section::new("global", &self.user);
+        global.set("lock-path", JOB_LOCK_PATH);
+        global.set("log-level-console", "info");
+        global.set("process-max", self.process_max.max(1).to_string());
+        // A spread checkpoint is otherwise waited for, up to checkpoint_timeout.
+        global.set("start-fast", "y");
+        if self.instances.len() > 1 {
+            global.set("backup-standby", "prefer");
+        }
+        self.repositories_and_user(&mut global, Reader::Job);
+
+        let mut stanza = Section::new(STANZA, &self.user);
+        let mut instances: Vec<_> = self.instances.iter().collect();
+        instances.sort();
+        for (number, instance) in (1..).zip(instances) {
+            tls_host(&mut stanza, &format!("pg{number}"), &instance.host);
+            self.postgres(&mut stanza, number);
+        }
+        Ok(file([global, stanza]))
+    }
+
+    /// `pgbackrest-server.conf`: what only `pgbackrest server` needs, beside the instance's file.
+    pub fn server(&self) -> Result<String, ConfigurationError> {
+        self.check()?;
+        let mut global = Section::new("global", &self.user);
+        let own: [(&str, String); 9] = [
+            ("tls-server-address", "0.0.0.0".into()),
+            ("tls-server-port", SERVER_PORT.to_string()),
+            ("tls-server-ca-file", format!("{TLS_DIRECTORY}/ca.crt")),
+            ("tls-server-cert-file", format!("{TLS_DIRECTORY}/server.crt")),
+            ("tls-server-key-file", format!("{TLS_DIRECTORY}/server.key")),
+            ("tls-server-auth", format!("{}={STANZA}", self.client_name)),
+            // A Job that is cut off frees the backup lock in 21 s, instead of half an hour.
+            ("tcp-keep-alive-count", "3".into()),
+            ("tcp-keep-alive-idle", "10".into()),
+            ("tcp-keep-alive-interval", "5".into()),
+        ];
+        for (key, value) in own {
+            // What the user sets in `global` stands in the instance's file, which the server reads too.
+            if !self.user.global.contains_key(key) {
+                global.set(key, value);
+            }
+        }
+        let mut server = Section::new("global:server", &self.user);
+        server.set("log-level-console", "detail");
+        Ok(file([global, server]))
+    }
+
+    /// Options of `global` for repositories that the spec does not have: left out, since for pgBackRest one such
+    /// option can make a repository, and that would be a local directory.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&str> {
+        self.user
+            .global
+            .keys()
+            .map(String::as_str)
+            .filter(|key| !self.applies(key))
+            .collect()
+    }
+
+    fn applies(&self, option: &str) -> bool {
+        repository_of(option)
+            .is_none_or(|key| self.repositories.iter().any(|repository| repository.key == key))
+    }
+
+    fn check(&self) -> Result<(), ConfigurationError> {
+        if let Some(option) = self.user.conflicts().first() {
+            return Err(ConfigurationError::Conflict {
+                option: (*option).to_owned(),
+            });
+        }
+        for (option, value) in &self.user.global {
+            let reason = if option.is_empty() || !option.bytes().all(is_option_byte) {
+                "the name may have lower-case letters, digits and hyphens only"
+            } else if value.trim().is_empty() {
+                "it has no value"
+            } else if value.contains(['\n', '\r', '\0']) {
+                "the value has a line break"
+            } else {
+                continue;
+            };
+            return Err(ConfigurationError::Unwritable {
+                option: option.clone(),
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    fn repositories_and_user(&self, global: &mut Section<'_>, reader: Reader) {
+        global.set("log-level-file", "off");
+        global.set("compress-type", "zst");
+        for repository in &self.repositories {
+            self.repository(global, repository, reader);
+        }
+        for (key, value) in self.user.global.iter().filter(|(key, _)| self.applies(key)) {
+            global.replace(key, value.trim());
+        }
+    }
+
+    fn repository(&self, global: &mut Section<'_>, repository: &RepositorySpec, reader: Reader) {
+        let name = repository.name();
+        let mut set = |key: &str, value: &str| global.set(format!("{name}-{key}"), value);
+        set("path", &repository.default_path());
+        match &repository.store {
+            RepositoryStore::S3 {
+                bucket,
+                endpoint,
+                region,
+            } => {
+                set("type", "s3");
+                set("s3-bucket", bucket);
+                set("s3-endpoint", endpoint);
+                set("s3-region", region);
+            }
+            RepositoryStore::Gcs { bucket } => {
+                set("type", "gcs");
+                set("gcs-bucket", bucket);
+            }
+            RepositoryStore::Azure { container } => {
+                set("type", "azure");
+                set("azure-container", container);
+            }
+            RepositoryStore::Volume { host } if reader == Reader::Instance => tls_host(global, &name, host),
+            RepositoryStore::Volume { .. } => {}
+        }
+        if reader == Reader::Job {
+            let bundle = format!("{name}-bundle");
+            // Block incremental is valid with bundles only.
+            if self.user.get(&bundle).is_none_or(|value| value == "y") {
+                global.set(format!("{name}-block"), "y");
+            }
+            global.set(bundle, "y");
+        }
+    }
+
+    fn postgres(&self, stanza: &mut Section<'_>, number: u32) {
+        stanza.set(format!("pg{number}-path"), &self.postgres.data_directory);
+        stanza.set(format!("pg{number}-port"), self.postgres.port.to_string());
+        stanza.set(format!("pg{number}-socket-path"), &self.postgres.socket_directory);
+    }
+}
+
+fn tls_host(section: &mut Section<'_>, prefix: &str, host: &str) {
+    section.set(format!("{prefix}-host"), host);
+    section.set(format!("{prefix}-host-type"), "tls");
+    section.set(
+        format!("{prefix}-host-ca-file"),
+        format!("{TLS_DIRECTORY}/ca.crt"),
+    );
+    section.set(
+        format!("{prefix}-host-cert-file"),
+        format!("{TLS_DIRECTORY}/client.crt"),
+    );
+    section.set(
+        format!("{prefix}-host-key-file"),
+        format!("{TLS_DIRECTORY}/client.key"),
+    );
+}
+
+fn is_option_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+
+fn file(sections: [Section<'_>; 2]) -> String {
+    let mut text = HEADER.to_owned();
+    for section in sections {
+        section.write(&mut text);
+    }
+    text
+}

@@ -1,0 +1,12 @@
+# The test cluster. Its scripts explain themselves; each can be run by hand.
+.PHONY: cluster
+cluster: ## The test cluster: a real Kubernetes with S3, Azure and GCS stores
+	@tests/cluster/up
+
+.PHONY: down
+down: ## End the test cluster and delete its data
+	@tests/cluster/down
+
+.PHONY: images
+images: ## Build the images and load what changed into the test cluster
+	@tests/cluster/images

@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# What the machine must bring, and what apt can add. One message names everything that is missing.
+
+# command=package
+APT_COMMANDS=(containerd=containerd runc=runc conntrack=conntrack nft=nftables iptables=iptables ethtool=ethtool
+  socat=socat buildah=buildah mmdebstrap=mmdebstrap jq=jq openssl=openssl ip=iproute2 curl=curl cc=gcc
+  strip=binutils nsenter=util-linux)
+
+prerequisites() {
+  local missing=() packages=() pair free
+  [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || missing+=("Linux on x86_64")
+  [ "$(id -u)" = 0 ] || missing+=("root: the cluster needs namespaces, mounts and nftables (try sudo -E)")
+  if ! programs_ready; then
+    have go || missing+=("Go 1.21 or newer (https://go.dev/dl/), to build Kubernetes and the stores")
+    have npm || missing+=("npm, to fetch the Azure server")
+    free=$(df --output=avail -BG "$(mkdir -p "$CACHE" && echo "$CACHE")" | tail -n 1 | tr -dc 0-9)
+    ((free >= 15)) || missing+=("15 GB of free disk for $CACHE (it has $free GB)")
+  fi
+  have node || missing+=("Node.js 18 or newer, to run the Azure server")
+  for pair in "${APT_COMMANDS[@]}"; do
+    have "${pair%%=*}" || packages+=("${pair#*=}")
+  done
+  [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || packages+=(containernetworking-plugins)
+  if ((${#packages[@]})) && ! have apt-get; then missing+=("apt-get, or these programs by hand: ${packages[*]}"); fi
+  if ((${#missing[@]})); then
+    printf '\nERROR: this machine lacks:\n' >&2
+    printf '  - %s\n' "${missing[@]}" >&2
+    exit 1
+  fi
+  ((${#packages[@]} == 0)) || step "apt packages" install_packages "${packages[@]}"
+}
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q update || true
+  apt-get -q install -y --no-install-recommends "$@" debian-archive-keyring
+}
+
+# Equal for two checkouts that would start the same cluster.
+cluster_version() {
+  cat "$CLUSTER_DIR/versions.env" "$CLUSTER_DIR"/manifests/*.yaml \
+    "$CLUSTER_DIR"/lib/{process,network,certificates,control-plane,node,stores}.sh "$CLUSTER_DIR/lib/keeper" | sha256sum | cut -c1-16
+}
+
+# State of processes that are gone. Images and certificates stay.
+clear_state() {
+  remove_cgroups
+  rm -rf "${STATE:?}"/{run,etcd,kubelet,podlogs,volumes,stores,etc,logs}
+  mkdir -p "$STATE"/{run,etcd,logs,volumes}
+}
