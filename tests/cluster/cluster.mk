@@ -10,3 +10,7 @@ down: ## End the test cluster and delete its data
 .PHONY: images
 images: ## Build the images and load what changed into the test cluster
 	@tests/cluster/images
+
+.PHONY: build
+build: ## The binaries, for glibc 2.28 or newer, in target/release
+	@deploy/images/build-binary

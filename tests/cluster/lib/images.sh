@@ -152,10 +152,11 @@ base_image() {
 
 # Loads an image unless the node has exactly that one.
 image_load() {
-  local name=$1 ref stamp
+  local name=$1 ref stamp there
   ref=$(image_ref "$name")
   stamp=$(image_stamp "$name")
-  if [ "$(cat "$STATE/containerd/loaded/$name" 2>/dev/null)" = "$stamp" ] && images_ctl images ls -q | grep -qx "$ref"; then
+  there=$(images_ctl images ls -q)
+  if [ "$(cat "$STATE/containerd/loaded/$name" 2>/dev/null)" = "$stamp" ] && grep -qxF "$ref" <<<"$there"; then
     return 0
   fi
   step "load $ref" images_ctl images import "$(image_archive "$name")"
