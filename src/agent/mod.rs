@@ -7,6 +7,8 @@ pub mod desired;
 pub mod environment;
 pub mod fingerprint;
 pub mod install;
+pub mod instance;
+pub mod pgbackrest;
 pub mod postgres;
 pub mod reaper;
 pub mod redact;

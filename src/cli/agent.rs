@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::agent::{install, postgres};
+use crate::agent::{install, instance, postgres, runtime};
 
 /// Roles inside pods.
 #[derive(Subcommand)]
@@ -17,6 +17,8 @@ pub enum Agent {
     },
     /// Make the volumes ready and become Patroni.
     Postgres,
+    /// Beside PostgreSQL: serve pgBackRest, apply users and databases, report.
+    Instance,
 }
 
 /// Runs one of them and returns the process's exit code.
@@ -35,6 +37,11 @@ pub fn run(agent: &Agent) -> ExitCode {
             let error = postgres::run();
             failed(error.category(), &error)
         }
+        Agent::Instance => match runtime::run(instance::run) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) => failed(error.category(), &error),
+            Err(error) => failed("runtime", &error),
+        },
     }
 }
 

@@ -115,11 +115,11 @@ impl Layout {
     pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentError> {
         let data = PathBuf::from(environment::required(&read, "PGDATA")?);
         let version = environment::required(&read, "HOLDFAST_POSTGRES_VERSION")?;
-        let wal_volume = environment::optional(&read, "HOLDFAST_WAL_VOLUME").map(|_| PathBuf::from("/pgwal"));
         let volume = data.parent().map(Path::to_owned).unwrap_or_default();
         let socket = environment::optional(&read, "PGHOST").unwrap_or_else(|| "/tmp/postgres".to_owned());
         Ok(Self {
-            wal: wal_volume.unwrap_or(volume).join(format!("pg{version}_wal")),
+            wal: environment::optional(&read, "HOLDFAST_WAL_DIRECTORY")
+                .map_or_else(|| volume.join(format!("pg{version}_wal")), PathBuf::from),
             data,
             version,
             socket: socket.into(),

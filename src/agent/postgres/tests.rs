@@ -110,7 +110,7 @@ fn a_wal_volume_takes_the_wal_directory() {
         Layout::read(move |name| match name {
             "PGDATA" => Some("/pgdata/pg18".into()),
             "HOLDFAST_POSTGRES_VERSION" => Some("18".into()),
-            "HOLDFAST_WAL_VOLUME" if wal => Some("true".into()),
+            "HOLDFAST_WAL_DIRECTORY" if wal => Some("/pgwal/pg18_wal".into()),
             _ => None,
         })
         .unwrap()

@@ -1,0 +1,112 @@
+//! `holdfast agent instance`: beside PostgreSQL in its pod.
+//!
+//! It supervises `pgbackrest server`, follows the desired document, applies it while the local PostgreSQL is the
+//! writable primary, creates stanzas, and reports on its own Pod. Level-based: all it remembers can be lost.
+
+pub mod apply;
+mod database_loop;
+pub mod observe;
+pub mod patroni;
+mod publish;
+pub mod sql;
+mod stanza;
+mod stanza_loop;
+pub mod watch;
+
+use std::path::Path;
+use std::time::Duration;
+
+use kube::Client;
+use rustix::process::Signal;
+use tokio::sync::watch as channel;
+use tokio_util::sync::CancellationToken;
+
+use self::database_loop::{DatabaseLoop, Local};
+use self::stanza_loop::StanzaLoop;
+use self::watch::Known;
+use super::environment::{self, EnvironmentError, InstanceEnvironment};
+use super::report::StanzaReport;
+use super::supervise::Supervised;
+use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, SERVER_FILE_NAME, TLS_DIRECTORY};
+
+/// Certificates of PostgreSQL, Patroni and the replication client.
+const CERTIFICATES: &str = "/pgconf/tls";
+/// Patroni's local configuration.
+const PATRONI_CONFIGURATION: &str = "/etc/patroni";
+
+/// Why the agent cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// The controller's and this binary's idea of the container differ.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// No usable service account.
+    #[error("no way to the API server: {0}")]
+    Client(#[source] Box<kube::Error>),
+}
+
+impl InstanceError {
+    /// For metrics and reports.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Environment(error) => error.category(),
+            Self::Client(_) => "kubernetes",
+        }
+    }
+}
+
+/// Runs until `stop` is cancelled.
+pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
+    let environment = InstanceEnvironment::read(environment::variable)?;
+    let client = Client::try_default()
+        .await
+        .map_err(|error| InstanceError::Client(Box::new(error)))?;
+    let (known_in, known) = channel::channel(Known::default());
+    let (local_in, local) = channel::channel(Local::default());
+    let (stanzas_in, stanzas) = channel::channel(Vec::<StanzaReport>::new());
+
+    let databases = DatabaseLoop::new(&environment, known.clone(), local_in);
+    let stanza_loop = StanzaLoop::new(
+        client.clone(),
+        environment.clone(),
+        known.clone(),
+        local.clone(),
+        stanzas_in,
+    );
+    let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas);
+    let server = server();
+    tokio::join!(
+        async {
+            if let Some(server) = server {
+                server.run(&stop).await;
+            }
+        },
+        watch::follow(
+            client,
+            &environment.namespace,
+            &environment.cluster,
+            known_in,
+            stop.clone()
+        ),
+        stop.run_until_cancelled(databases.run()),
+        stop.run_until_cancelled(stanza_loop.run()),
+        stop.run_until_cancelled(publisher.run()),
+    );
+    Ok(())
+}
+
+/// `pgbackrest server`, where the cluster has backups: the controller then mounts a configuration for it.
+fn server() -> Option<Supervised> {
+    let configuration = Path::new(INCLUDE_DIRECTORY);
+    configuration.join(SERVER_FILE_NAME).exists().then(|| Supervised {
+        program: "pgbackrest".into(),
+        arguments: vec!["server".into()],
+        watched: vec![configuration.to_owned(), TLS_DIRECTORY.into()],
+        stop_signal: Signal::TERM,
+        grace: Duration::from_secs(10),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Facts about the local PostgreSQL, by SQL.
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Client;
+
+use super::sql::connection::SqlError;
+use crate::agent::report::ArchiverReport;
+
+/// What one look gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// Identity of the database cluster.
+    pub system_identifier: String,
+    /// Standby, or recovering.
+    pub in_recovery: bool,
+    /// On a primary the timeline being written, on a standby that of the last restart point.
+    pub timeline: u32,
+    /// Such as `18.6`.
+    pub version: String,
+    /// On a primary only.
+    pub archiver: Option<ArchiverReport>,
+}
+
+// pg_control still names the old timeline for a while after a promotion; the name of the current segment does not.
+const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
+    (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()), \
+    (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), pg_catalog.current_setting('server_version'), \
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END";
+
+const ARCHIVER: &str = "SELECT last_archived_wal, last_archived_time, last_failed_wal, last_failed_time, failed_count, \
+    (SELECT count(*) FROM pg_catalog.pg_ls_archive_statusdir() WHERE name LIKE '%.ready') \
+    FROM pg_catalog.pg_stat_archiver";
+
+/// Looks once.
+pub async fn observe(client: &Client) -> Result<Observation, SqlError> {
+    let row = client.query_one(FACTS, &[]).await?;
+    let in_recovery: bool = row.try_get(0)?;
+    let checkpoint: i32 = row.try_get(2)?;
+    let segment: Option<String> = row.try_get(4)?;
+    let version: String = row.try_get(3)?;
+    Ok(Observation {
+        system_identifier: row.try_get(1)?,
+        in_recovery,
+        timeline: segment
+            .as_deref()
+            .and_then(timeline_of)
+            .unwrap_or(checkpoint.unsigned_abs()),
+        version: version.split_whitespace().next().unwrap_or_default().to_owned(),
+        archiver: if in_recovery {
+            None
+        } else {
+            Some(archiver(client).await?)
+        },
+    })
+}
+
+async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
+    let row = client.query_one(ARCHIVER, &[]).await?;
+    let at = |index: usize| -> Result<Option<DateTime<Utc>>, SqlError> { Ok(row.try_get(index)?) };
+    Ok(ArchiverReport {
+        last_archived_wal: row.try_get(0)?,
+        last_archived_at: at(1)?,
+        last_failed_wal: row.try_get(2)?,
+        last_failed_at: at(3)?,
+        failed_count: row.try_get(4)?,
+        ready_files: row.try_get(5)?,
+    })
+}
+
+/// The first eight digits of a segment's name.
+fn timeline_of(segment: &str) -> Option<u32> {
+    u32::from_str_radix(segment.get(..8)?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeline_is_hexadecimal() {
+        assert_eq!(timeline_of("0000000A0000000000000024"), Some(10));
+        assert_eq!(timeline_of("x"), None);
+    }
+}
