@@ -3,12 +3,14 @@
 //! Agents act on what is in their own pod and write nothing to the API server but reports on their own Pod, and
 //! Leases. They log to standard error; a secret never gets into a log, an argument list or a report.
 
+pub mod backup;
 pub mod desired;
 pub mod environment;
 pub mod fingerprint;
 pub mod install;
 pub mod instance;
 pub mod pgbackrest;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod reaper;
 pub mod redact;

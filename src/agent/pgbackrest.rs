@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::redact;
+use super::redact::Redactor;
 use crate::pgbackrest::output::Report;
 
 /// A finished command.
@@ -42,8 +42,9 @@ pub async fn run(mut command: Command, limit: Duration) -> Finished {
         }
     };
     let log = String::from_utf8_lossy(&output.stderr);
-    for line in log.lines().filter(|line| !line.trim().is_empty()) {
-        tracing::info!(target: "pgbackrest", "{}", redact::line(line));
+    let mut redactor = Redactor::default();
+    for line in log.lines().filter_map(|line| redactor.next(line)) {
+        tracing::info!(target: "pgbackrest", "{line}");
     }
     let report = Report::scan(&log);
     Finished {

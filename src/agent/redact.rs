@@ -43,6 +43,33 @@ pub fn line(line: &str) -> String {
         .collect()
 }
 
+/// Follows a log line by line and withholds what belongs to a failed HTTP request.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    in_exchange: bool,
+}
+
+impl Redactor {
+    /// What may be passed on of the next line; nothing for a line of a withheld exchange.
+    pub fn next(&mut self, text: &str) -> Option<String> {
+        if begins_entry(text) {
+            self.in_exchange = text.contains("HTTP request failed");
+        } else if self.in_exchange {
+            return None;
+        }
+        (!text.trim().is_empty()).then(|| line(text))
+    }
+}
+
+/// `P00   INFO: …`, with or without a time before it; the further lines of an entry are indented.
+fn begins_entry(text: &str) -> bool {
+    let is_process = |word: &str| {
+        word.strip_prefix('P')
+            .is_some_and(|digits| digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    !text.starts_with(' ') && text.split_whitespace().take(3).any(is_process)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +96,18 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_log() {
         assert_eq!(line("a\u{1b}[31mb\u{7}"), "a[31mb");
+    }
+
+    #[test]
+    fn the_exchange_below_a_failed_request_is_withheld_and_the_next_entry_is_not() {
+        let log = "2026-11-21 01:56:34.608 P00  ERROR: [039]: HTTP request failed with 403 (Forbidden):\n\
+            \x20             *** Request Headers ***:\n              host: s3\nGET /bucket\n\
+            P00   INFO: backup command end: aborted with exception [039]\n              HINT: x";
+        let mut redactor = Redactor::default();
+        let passed: Vec<String> = log.lines().filter_map(|line| redactor.next(line)).collect();
+        assert_eq!(passed.len(), 3, "{passed:?}");
+        assert!(
+            passed[0].ends_with("(Forbidden):") && passed[1].contains("[039]") && passed[2].contains("HINT")
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::agent::{install, instance, postgres, runtime};
+use crate::agent::{backup, install, instance, pgbouncer, postgres, runtime};
 
 /// Roles inside pods.
 #[derive(Subcommand)]
@@ -19,6 +19,24 @@ pub enum Agent {
     Postgres,
     /// Beside PostgreSQL: serve pgBackRest, apply users and databases, report.
     Instance,
+    /// In a Job: make one backup and tell how it went.
+    Backup {
+        /// The stanza.
+        #[arg(long)]
+        stanza: String,
+        /// Key of the repository.
+        #[arg(long)]
+        repo: u8,
+        /// Options for pgBackRest.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// Keep PgBouncer running, reload it when its files change.
+    Pgbouncer {
+        /// A further file or directory whose change makes it reload.
+        #[arg(long)]
+        watch: Vec<PathBuf>,
+    },
 }
 
 /// Runs one of them and returns the process's exit code.
@@ -40,6 +58,25 @@ pub fn run(agent: &Agent) -> ExitCode {
         Agent::Instance => match runtime::run(instance::run) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(error)) => failed(error.category(), &error),
+            Err(error) => failed("runtime", &error),
+        },
+        Agent::Backup {
+            stanza,
+            repo,
+            options,
+        } => {
+            let request = backup::Request {
+                stanza: stanza.clone(),
+                repository: *repo,
+                options: options.clone(),
+            };
+            match runtime::run(|stop| backup::run(request, stop)) {
+                Ok(code) => ExitCode::from(code),
+                Err(error) => failed("runtime", &error),
+            }
+        }
+        Agent::Pgbouncer { watch } => match runtime::run(|stop| pgbouncer::run(watch.clone(), stop)) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed("runtime", &error),
         },
     }

@@ -1,0 +1,101 @@
+//! Publishes progress on our own Pod: at most once a second, only what has changed, and never at the backup's cost.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::watch::{Receiver, Sender, channel};
+
+use crate::agent::environment;
+use crate::agent::report::{BackupProgress, PROGRESS_ANNOTATION};
+
+/// Shortest time between two writes.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// An API server that does not answer is given up on for this report after this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes progress and writes it in the background until it is dropped.
+#[derive(Debug)]
+pub struct Publisher {
+    latest: Sender<Option<BackupProgress>>,
+}
+
+impl Publisher {
+    /// Without a service account or a Pod's name, progress goes nowhere and the backup goes on.
+    pub async fn begin(read: impl Fn(&str) -> Option<String>) -> Self {
+        let (latest, receiver) = channel(None);
+        let pod = environment::optional(&read, "POD_NAME");
+        let namespace = environment::optional(&read, "HOLDFAST_NAMESPACE");
+        match (Client::try_default().await, pod, namespace) {
+            (Ok(client), Some(pod), Some(namespace)) => {
+                tokio::spawn(publish(Api::namespaced(client, &namespace), pod, receiver));
+            }
+            (Err(error), _, _) => tracing::warn!(%error, "progress is not published"),
+            _ => tracing::warn!("progress is not published: the Pod's name is not known"),
+        }
+        Self { latest }
+    }
+
+    /// Nothing is written for equal progress.
+    pub fn tell(&self, progress: BackupProgress) {
+        self.latest.send_if_modified(|latest| {
+            let same = latest.as_ref().is_some_and(|before| {
+                BackupProgress {
+                    at: progress.at,
+                    ..before.clone()
+                } == progress
+            });
+            if !same {
+                *latest = Some(progress);
+            }
+            !same
+        });
+    }
+}
+
+async fn publish(api: Api<Pod>, pod: String, mut latest: Receiver<Option<BackupProgress>>) {
+    let parameters = PatchParams {
+        field_manager: Some("holdfast-agent".into()),
+        ..PatchParams::default()
+    };
+    while latest.changed().await.is_ok() {
+        let progress = latest.borrow_and_update().clone();
+        let Some(text) = progress.and_then(|progress| serde_json::to_string(&progress).ok()) else {
+            continue;
+        };
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { PROGRESS_ANNOTATION: text } } }));
+        match tokio::time::timeout(PATIENCE, api.patch_metadata(&pod, &parameters, &patch)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot publish progress"),
+            Err(_) => tracing::warn!("cannot publish progress: the API server does not answer"),
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn equal_progress_at_another_time_is_no_news() {
+        let (latest, mut seen) = channel(None);
+        let publisher = Publisher { latest };
+        let progress = |done, second| BackupProgress {
+            bytes_done: done,
+            at: DateTime::from_timestamp(second, 0),
+            ..BackupProgress::default()
+        };
+        publisher.tell(progress(1, 1));
+        assert!(seen.has_changed().unwrap());
+        seen.mark_unchanged();
+        publisher.tell(progress(1, 2));
+        assert!(!seen.has_changed().unwrap());
+        publisher.tell(progress(2, 3));
+        assert!(seen.has_changed().unwrap());
+    }
+}

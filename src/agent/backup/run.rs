@@ -1,0 +1,222 @@
+//! Runs pgBackRest as a child: its log goes line by line to ours, its lock file becomes progress, a request to stop
+//! becomes SIGTERM.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use chrono::Utc;
+use rustix::process::Signal;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use super::lock_file;
+use super::progress::Publisher;
+use crate::agent::redact::Redactor;
+use crate::agent::report::{BackupOutcome, BackupProgress};
+use crate::agent::supervise;
+use crate::pgbackrest::output::Report;
+
+/// Error type of a program that could not be started; pgBackRest's own name for that.
+pub const NOT_STARTED: &str = "ExecuteError";
+
+/// The lock file is looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
+/// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
+const GRACE: Duration = Duration::from_secs(20);
+/// What is left in the pipes when pgBackRest has ended is read within this.
+const DRAIN: Duration = Duration::from_secs(2);
+/// A line longer than this is cut: nothing in it is needed.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Runs it to its end.
+pub async fn run(
+    program: &OsStr,
+    arguments: &[String],
+    lock_file: &Path,
+    publisher: Publisher,
+    stop: &CancellationToken,
+) -> BackupOutcome {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            let message = format!("{} cannot be started: {error}", program.display());
+            return BackupOutcome {
+                message,
+                error_types: vec![NOT_STARTED.to_owned()],
+                ..BackupOutcome::default()
+            };
+        }
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut report = Report::default();
+    let mut errors = Report::default();
+    let mut bytes = None;
+    let ended = CancellationToken::new();
+    let (status, (), ()) = tokio::join!(
+        async {
+            let status = attend(&mut child, lock_file, &publisher, &mut bytes, stop).await;
+            ended.cancel();
+            status
+        },
+        until_drained(pass_on(stdout, &mut report), &ended),
+        until_drained(pass_on(stderr, &mut errors), &ended),
+    );
+    for name in errors.error_types {
+        if !report.error_types.contains(&name) {
+            report.error_types.push(name);
+        }
+    }
+    let summary = report.summary.or(errors.summary);
+    BackupOutcome {
+        exit: status,
+        error_types: report.error_types,
+        http_status: report.http_status.or(errors.http_status),
+        message: match (summary, status) {
+            (Some(summary), _) => summary,
+            (None, Some(0)) => "pgBackRest ended well".to_owned(),
+            (None, Some(code)) => format!("pgBackRest ended with {code}"),
+            (None, None) => "pgBackRest was killed".to_owned(),
+        },
+        bytes,
+        ..BackupOutcome::default()
+    }
+}
+
+/// Waits for the child; returns its exit code, or nothing when a signal ended it.
+async fn attend(
+    child: &mut Child,
+    lock_file: &Path,
+    publisher: &Publisher,
+    bytes: &mut Option<u64>,
+    stop: &CancellationToken,
+) -> Option<i32> {
+    let started = Some(Utc::now());
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.ok().and_then(|status| status.code()),
+            () = stop.cancelled() => {
+                tracing::info!("asked to stop: ending pgBackRest");
+                supervise::end(child, Signal::TERM, GRACE).await;
+                // It has been waited for, and remembers how it ended.
+                return child.wait().await.ok().and_then(|status| status.code());
+            }
+            _ = look.tick() => {
+                let Some(seen) = lock_file::read(lock_file) else { continue };
+                *bytes = seen.complete.max(*bytes);
+                publisher.tell(BackupProgress {
+                    bytes_done: bytes.unwrap_or_default(),
+                    bytes_total: seen.size.unwrap_or_default(),
+                    at: Some(Utc::now()),
+                    pid: seen.pid,
+                    started_at: started,
+                });
+            }
+        }
+    }
+}
+
+/// A process that pgBackRest left behind may keep its output open for ever: what was written is read, no more.
+async fn until_drained(reading: impl Future<Output = ()>, ended: &CancellationToken) {
+    let drained = async {
+        ended.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = reading => {}
+        () = drained => tracing::warn!("pgBackRest has ended, and something keeps its output open"),
+    }
+}
+
+/// Reads a stream to its end, learns from each line and logs what may be logged of it.
+async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report) {
+    let Some(stream) = stream else { return };
+    let mut reader = BufReader::new(stream);
+    let mut redactor = Redactor::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match reader.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        line.truncate(LONGEST_LINE);
+        let text = String::from_utf8_lossy(&line);
+        report.add_line(text.trim_end());
+        if let Some(text) = redactor.next(text.trim_end()) {
+            tracing::info!(target: "pgbackrest", "{text}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn shell(script: &str, stop: &CancellationToken) -> BackupOutcome {
+        let publisher = Publisher::begin(|_| None).await;
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let directory = tempfile::tempdir().unwrap();
+        let lock_file = directory.path().join("lock");
+        std::fs::write(&lock_file, r#"{"pid":7,"sz":10,"szCplt":4}"#).unwrap();
+        run("sh".as_ref(), &arguments, &lock_file, publisher, stop).await
+    }
+
+    #[tokio::test]
+    async fn exit_code_error_types_and_the_error_line_are_told() {
+        let script = "echo 'P00   WARN: pg1: [LockAcquireError] busy'; \
+            echo 'P00  ERROR: [056]: unable to find primary cluster'; sleep 0.1; exit 56";
+        let outcome = shell(script, &CancellationToken::new()).await;
+        assert_eq!((outcome.exit, outcome.bytes), (Some(56), Some(4)));
+        assert_eq!(outcome.error_types, ["LockAcquireError"]);
+        assert_eq!(outcome.message, "[056]: unable to find primary cluster");
+    }
+
+    #[tokio::test]
+    async fn a_request_to_stop_reaches_the_child() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let script = "trap 'exit 63' TERM; while :; do sleep 0.05; done";
+        let outcome = tokio::time::timeout(Duration::from_secs(15), shell(script, &stop))
+            .await
+            .unwrap();
+        // A shell that was asked before it had set its trap ends by the signal itself.
+        assert!(matches!(outcome.exit, Some(63) | None), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn a_process_left_behind_does_not_hold_the_outcome_up() {
+        let stop = CancellationToken::new();
+        let left = shell("sleep 20 & echo 'P00  ERROR: [082]: late'; exit 82", &stop);
+        let outcome = tokio::time::timeout(Duration::from_secs(15), left).await.unwrap();
+        assert_eq!(
+            (outcome.exit, outcome.message.as_str()),
+            (Some(82), "[082]: late")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_told() {
+        let publisher = Publisher::begin(|_| None).await;
+        let stop = CancellationToken::new();
+        let outcome = run(
+            "no-such-program".as_ref(),
+            &[],
+            Path::new("/nowhere"),
+            publisher,
+            &stop,
+        )
+        .await;
+        assert!(outcome.exit.is_none() && outcome.message.contains("no-such-program"));
+    }
+}
