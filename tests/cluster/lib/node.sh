@@ -44,13 +44,13 @@ state = "/run/containerd"
 CONF
   # After a cold start the containers of the last run are records without processes:
   # forget them before the part that serves the kubelet reads them. Images stay.
-  if [ -d "$CONTAINERD_ROOT" ] && ! alive containerd; then
-    sed 's/^version = 2$/&\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]/' "$STATE/etc/containerd.toml" >"$STATE/etc/containerd-bare.toml"
-    start containerd containerd -c "$STATE/etc/containerd-bare.toml"
+  if ! alive containerd; then
+    sed 's/^version = 2$/&\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]/' "$STATE/etc/containerd.toml" | put "$STATE/etc/containerd-bare.toml"
+    start containerd-bare containerd -c "$STATE/etc/containerd-bare.toml"
     until_true 30 "containerd" images_ctl version
     local id
     for id in $(images_ctl containers ls -q); do images_ctl containers rm "$id" || true; done
-    stop containerd
+    stop containerd-bare
     rm -f "$CONTAINERD_SOCKET"
   fi
   start containerd containerd -c "$STATE/etc/containerd.toml"

@@ -69,14 +69,24 @@ start() {
   shift
   ! alive "$name" || return 0
   mkdir -p "$STATE/logs"
+  rm -f "$STATE/run/$name.pid"
+  # It records itself before it becomes the program: there is no moment at which it runs
+  # and is not known, wherever this script is killed.
   # shellcheck disable=SC2016
   inside env -u NOTIFY_SOCKET bash -c '
     name=$1 state=$2; shift 2
-    setsid "$@" >>"$state/logs/$name.log" 2>&1 </dev/null &
-    pid=$!
-    stat=$(<"/proc/$pid/stat"); rest=(${stat##*) })
-    echo "$pid ${rest[19]}" >"$state/run/$name.part" && mv "$state/run/$name.part" "$state/run/$name.pid"
+    setsid bash -c '\''
+      record=$1; shift
+      stat=$(<"/proc/$$/stat"); rest=(${stat##*) })
+      echo "$$ ${rest[19]}" >"$record.part" && mv "$record.part" "$record.pid" && exec "$@"
+    '\'' "$name" "$state/run/$name" "$@" >>"$state/logs/$name.log" 2>&1 </dev/null &
   ' start "$name" "$STATE" "$@" 9>&-
+  for _ in $(seq 200); do
+    [ ! -f "$STATE/run/$name.pid" ] || return 0
+    sleep 0.02
+  done
+  echo "$name did not start: see $STATE/logs/$name.log"
+  return 1
 }
 
 # Is the process of that name the one that was recorded? Its id is one of the inner namespace.
