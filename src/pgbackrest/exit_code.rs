@@ -95,7 +95,7 @@ fn by_code_alone(command: Command, code: i32) -> Option<FailureKind> {
 
 /// Codes behind which a fault of the repository may stand.
 fn may_be_the_repository(code: i32) -> bool {
-    matches!(code, 29 | 39 | 49 | 55 | 64 | 75 | 95 | 103 | 104)
+    matches!(code, 29 | 39 | 49 | 55 | 64 | 75 | 95 | 101 | 103 | 104)
 }
 
 fn by_evidence(command: Command, code: i32, evidence: &Evidence<'_>) -> FailureKind {
@@ -115,6 +115,7 @@ fn by_evidence(command: Command, code: i32, evidence: &Evidence<'_>) -> FailureK
         55 => FailureKind::StanzaMissing,
         64 => FailureKind::StoreFull,
         95 => FailureKind::CertificateUntrusted,
+        101 => FailureKind::StoreUnavailable,
         103 | 104 => by_type_name(evidence).unwrap_or(FailureKind::EngineFailed),
         75 => by_type_name(evidence).unwrap_or(match command {
             Command::Restore | Command::Annotate => FailureKind::BackupSetInvalid,
@@ -201,6 +202,8 @@ mod tests {
             ..NOTHING
         };
         assert_eq!(kind(Command::Backup, 39, &evidence), expected);
+        // ServiceError: how a store without space ends a backup, after half a minute of retries.
+        assert_eq!(kind(Command::Backup, 101, &evidence), expected);
         assert_eq!(kind(Command::Restore, 75, &evidence), expected);
     }
 

@@ -1,8 +1,10 @@
 //! What can be wrong with a repository or with a pgBackRest command: one closed list of kinds.
 //!
-//! The names are public API: they become reasons of conditions and Events.
+//! Finer than the reasons of conditions and Events, which are public API: [`FailureKind::reason`].
 
 use std::fmt;
+
+use crate::api::reasons::Reason;
 
 /// Whether the same thing may work later without any change by a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,8 @@ macro_rules! kinds {
 kinds! {
     /// The store refuses the access key or its signature, or the key may not do this.
     CredentialsRefused => Permanent,
+    /// The credentials are right but may not do what is needed.
+    PermissionMissing => Permanent,
     /// No credentials are given for the repository.
     CredentialsMissing => Permanent,
     /// The bucket or container does not exist.
@@ -61,6 +65,8 @@ kinds! {
     CipherMissing => Permanent,
     /// A cipher is configured, and the repository is not encrypted.
     RepositoryNotEncrypted => Permanent,
+    /// This version cannot read this kind of repository.
+    NotSupported => Permanent,
     /// The stanza is not in the repository.
     StanzaMissing => Transient,
     /// An info file and its copy are both damaged.
@@ -93,6 +99,42 @@ kinds! {
     DataDirectoryInUse => Permanent,
     /// Any other failure of pgBackRest.
     EngineFailed => Transient,
+}
+
+impl FailureKind {
+    /// The reason that conditions and Events give. Several kinds share one where the remedy is the same.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::CredentialsRefused => Reason::CredentialsRefused,
+            Self::PermissionMissing => Reason::PermissionMissing,
+            Self::CredentialsMissing => Reason::CredentialsMissing,
+            Self::BucketMissing => Reason::BucketMissing,
+            Self::CertificateUntrusted => Reason::CertificateUntrusted,
+            Self::EndpointUnreachable => Reason::EndpointUnreachable,
+            Self::StoreUnavailable => Reason::StoreThrottled,
+            Self::StoreFull => Reason::StoreFull,
+            Self::RepositoryMisconfigured => Reason::InvalidSpecification,
+            Self::WrongCipherPassphrase => Reason::WrongCipherPassphrase,
+            Self::CipherMissing | Self::RepositoryNotEncrypted => Reason::CipherMissing,
+            Self::NotSupported => Reason::NotSupported,
+            Self::StanzaMissing => Reason::StanzaMissing,
+            Self::RepositoryDamaged => Reason::RepositoryDamaged,
+            Self::SystemIdentifierMismatch => Reason::SystemIdentifierMismatch,
+            Self::RepositoryBusy => Reason::RepositoryBusy,
+            Self::PrimaryUnreachable => Reason::PrimaryUnreachable,
+            Self::ConnectionLost | Self::Interrupted => Reason::Interrupted,
+            Self::InvalidOptions => Reason::InvalidOptions,
+            Self::ArchiveTimeout => Reason::WalMissing,
+            Self::ArchivingDisabled
+            | Self::StopFilePresent
+            | Self::DiskFull
+            | Self::BackupSetInvalid
+            | Self::TimelineMismatch
+            | Self::DataDirectoryInUse
+            | Self::EngineFailed => Reason::BackupFailed,
+        }
+    }
 }
 
 impl fmt::Display for FailureKind {

@@ -58,10 +58,22 @@ fn bracketed_types(line: &str) -> impl Iterator<Item = &str> {
         })
 }
 
-/// `HTTP request failed with 403 (Forbidden)`.
+/// `HTTP request failed with 403 (Forbidden)`, or `[507] Insufficient Storage` in the lines of retries. Exit codes
+/// look alike (`[039]:`) but are followed by a colon and are smaller than any status.
 fn http_status(line: &str) -> Option<u16> {
-    let (_, rest) = line.split_once("HTTP request failed with ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    let number = |text: &str| {
+        text.get(..3)?
+            .parse::<u16>()
+            .ok()
+            .filter(|status| (400..600).contains(status))
+    };
+    let plain = line
+        .split_once("HTTP request failed with ")
+        .and_then(|(_, rest)| number(rest));
+    plain.or_else(|| {
+        let mut brackets = line.split('[').skip(1);
+        brackets.find_map(|rest| number(rest).filter(|_| rest.get(3..5) == Some("] ")))
+    })
 }
 
 /// One line without words that carry a credential, cut at a character boundary.
@@ -128,6 +140,18 @@ mod tests {
         assert_eq!(
             report.summary.as_deref(),
             Some("[039]: HTTP request failed with 403 (Forbidden):")
+        );
+    }
+
+    #[test]
+    fn the_status_of_a_full_store_is_read_from_the_retries() {
+        let report = Report::scan(
+            "P00  ERROR: [101]: raised from local-1 protocol: [507] Insufficient Storage\n\
+             \x20        [ServiceError] on 7 retries from 116-5007ms: [507] Insufficient Storage\n",
+        );
+        assert_eq!(
+            (report.http_status, report.error_types),
+            (Some(507), vec!["ServiceError".to_owned()])
         );
     }
 

@@ -1,0 +1,89 @@
+//! What a store refused, in words that do not depend on the kind of store.
+
+use crate::pgbackrest::failure::FailureKind;
+
+/// The kinds that lead to different reasons and remedies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StorageErrorKind {
+    /// No object of that name.
+    NotFound,
+    /// No bucket or container of that name.
+    BucketMissing,
+    /// The credentials are wrong, unknown or expired.
+    CredentialsRefused,
+    /// The credentials are right but may not do this.
+    PermissionMissing,
+    /// The request goes to the wrong region or is not understood: the configuration is wrong.
+    Misconfigured,
+    /// The store asks to slow down.
+    Throttled,
+    /// The store answers with an error of its own.
+    Unavailable,
+    /// The name does not resolve, nothing listens, or nothing answers in time.
+    Unreachable,
+    /// The certificate is not trusted.
+    Untrusted,
+    /// No space left.
+    Full,
+    /// An object is larger than what is read whole.
+    TooLarge,
+    /// Anything else.
+    Unexpected,
+}
+
+/// A failed request. The text names the request and what the store called the error; it has no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{request}: {detail}")]
+pub struct StorageError {
+    /// The kind.
+    pub kind: StorageErrorKind,
+    /// `list s3://bucket/prefix`
+    pub request: String,
+    /// HTTP status and the store's own code, or what the network said.
+    pub detail: String,
+}
+
+impl StorageError {
+    /// For metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self.kind {
+            StorageErrorKind::NotFound => "not-found",
+            StorageErrorKind::BucketMissing => "bucket-missing",
+            StorageErrorKind::CredentialsRefused => "credentials-refused",
+            StorageErrorKind::PermissionMissing => "permission-missing",
+            StorageErrorKind::Misconfigured => "misconfigured",
+            StorageErrorKind::Throttled => "throttled",
+            StorageErrorKind::Unavailable => "unavailable",
+            StorageErrorKind::Unreachable => "unreachable",
+            StorageErrorKind::Untrusted => "untrusted",
+            StorageErrorKind::Full => "full",
+            StorageErrorKind::TooLarge => "too-large",
+            StorageErrorKind::Unexpected => "unexpected",
+        }
+    }
+
+    /// True when the object is simply not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind == StorageErrorKind::NotFound
+    }
+
+    /// What it means for a repository.
+    #[must_use]
+    pub fn failure(&self) -> FailureKind {
+        match self.kind {
+            StorageErrorKind::BucketMissing => FailureKind::BucketMissing,
+            StorageErrorKind::CredentialsRefused => FailureKind::CredentialsRefused,
+            StorageErrorKind::PermissionMissing => FailureKind::PermissionMissing,
+            StorageErrorKind::Misconfigured => FailureKind::RepositoryMisconfigured,
+            StorageErrorKind::Unreachable => FailureKind::EndpointUnreachable,
+            StorageErrorKind::Untrusted => FailureKind::CertificateUntrusted,
+            StorageErrorKind::Full => FailureKind::StoreFull,
+            StorageErrorKind::NotFound | StorageErrorKind::TooLarge => FailureKind::RepositoryDamaged,
+            StorageErrorKind::Throttled | StorageErrorKind::Unavailable | StorageErrorKind::Unexpected => {
+                FailureKind::StoreUnavailable
+            }
+        }
+    }
+}
