@@ -20,6 +20,7 @@ pub mod repository;
 pub mod restore;
 pub mod rules;
 pub mod time;
+pub mod unsupported;
 
 pub use backup::{PerconaPGBackup, PerconaPGBackupSpec, PerconaPGBackupStatus};
 pub use cluster::{PerconaPGCluster, PerconaPGClusterSpec, PerconaPGClusterStatus};

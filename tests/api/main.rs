@@ -13,7 +13,9 @@
 
 mod backup;
 mod cluster;
+mod kubectl;
 mod objects;
+mod parameters;
 mod restore;
 mod samples;
 mod schedule;
