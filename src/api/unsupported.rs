@@ -140,7 +140,9 @@ fn walk(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         }
         Value::Array(items) if leads_on => {
             let item_path = format!("{path}[]");
-            items.iter().for_each(|item| walk(item, &item_path, found));
+            for item in items {
+                walk(item, &item_path, found);
+            }
         }
         other => {
             if is_set(other, path) {
