@@ -61,13 +61,22 @@ impl Redactor {
     }
 }
 
-/// `P00   INFO: …`, with or without a time before it; the further lines of an entry are indented.
+/// `P00   INFO: …`, with or without a time before it, or on standard error `INFO: …` alone; the further lines of an
+/// entry are indented.
 fn begins_entry(text: &str) -> bool {
     let is_process = |word: &str| {
         word.strip_prefix('P')
             .is_some_and(|digits| digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    !text.starts_with(' ') && text.split_whitespace().take(3).any(is_process)
+    let is_level = |word: &str| {
+        matches!(
+            word,
+            "ASSERT:" | "ERROR:" | "WARN:" | "INFO:" | "DETAIL:" | "DEBUG:" | "TRACE:"
+        )
+    };
+    let mut words = text.split_whitespace();
+    !text.starts_with(' ')
+        && (words.clone().next().is_some_and(is_level) || words.by_ref().take(3).any(is_process))
 }
 
 #[cfg(test)]
