@@ -121,12 +121,16 @@ buildah_here() {
 APT_OPTIONS='-o Acquire::Check-Valid-Until=false -o Acquire::Languages=none'
 
 build_archive() {
-  local archive=$1 ref=$2 context=$3
+  local archive=$1 ref=$2 context=$3 before after
   shift 3
+  before=$(buildah_here images -q --no-trunc --filter "reference=$ref")
   buildah_here bud --isolation chroot --layers --pull-never --tag "$ref" --build-arg "APT_OPTIONS=$APT_OPTIONS" "$@" \
     --file "$context/Containerfile" "$context"
   rm -f "$archive"
   buildah_here push "$ref" "docker-archive:$archive:$ref"
+  # What carried the name before is of no more use; the layers that both share stay.
+  after=$(buildah_here images -q --no-trunc --filter "reference=$ref")
+  [ -z "$before" ] || [ "$before" = "$after" ] || buildah_here rmi "$before" || true
 }
 
 # The public base image where its registry answers; else the same suite from Debian's mirror,
@@ -140,7 +144,8 @@ base_image() {
   fi
   rm -rf "$IMAGES"/base.*
   mkdir -p "$work"
-  mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+  # In a mount namespace, and with its temporary files there: a kill leaves nothing behind.
+  TMPDIR=$work unshare --mount --propagation private -- mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
     --include=ca-certificates "$suite" "$work/root.tar" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
   container=$(buildah_here from --pull-never scratch)

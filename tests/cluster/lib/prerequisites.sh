@@ -28,6 +28,8 @@ prerequisites() {
     exit 1
   fi
   ((${#packages[@]} == 0)) || step "apt packages" install_packages "${packages[@]}"
+  # Built into some kernels; elsewhere the cluster's own namespaces cannot load them by themselves.
+  modprobe -a overlay bridge veth br_netfilter nf_tables 2>/dev/null || true
 }
 
 install_packages() {

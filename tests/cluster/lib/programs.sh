@@ -46,7 +46,7 @@ go_program() {
   cd "$work" || return
   go mod init "holdfast.test/$name"
   GOFLAGS=-mod=mod go get "$module@v$version"
-  GOFLAGS=-mod=mod CGO_ENABLED=0 nice -n 5 go build -trimpath -ldflags '-s -w' -o "$part/$name" "$package"
+  GOFLAGS=-mod=mod CGO_ENABLED=0 nice -n 5 go build -v -trimpath -ldflags '-s -w' -o "$part/$name" "$package"
   rm -rf "${BIN:?}/$name-$version"
   mv "$part" "$BIN/$name-$version"
 }
@@ -82,7 +82,7 @@ build_kubernetes() {
   for name in "${KUBE_PROGRAMS[@]}"; do packages+=("k8s.io/kubernetes/cmd/$name"); done
   # Without these variables clients see version 0.0.0 and refuse features.
   local at=k8s.io/component-base/version
-  CGO_ENABLED=0 nice -n 5 go build -trimpath \
+  CGO_ENABLED=0 nice -n 5 go build -v -trimpath \
     -ldflags "-s -w -X $at.gitVersion=v$KUBE_VERSION -X $at.gitMajor=1 -X $at.gitMinor=$minor" \
     -o "$part/" "${packages[@]}"
   rm -rf "$KUBE_BIN"

@@ -5,7 +5,8 @@
 STORES=$STATE/stores
 FULL_SIZE=24m
 
-stores_up() {
+# Azure's server takes seconds to start: start them first, and wait for them last.
+stores_start() {
   # shellcheck source=/dev/null
   . "$PKI/stores.env"
   mkdir -p "$STORES/s3/holdfast" "$STORES/s3/full" "$STORES/azure" "$STORES/gcs/holdfast"
@@ -18,6 +19,11 @@ stores_up() {
     --disableProductStyleUrl --disableTelemetry --skipApiVersionCheck --silent
   start gcs "$FAKE_GCS" -scheme https -host "$GCS_IP" -port 4443 -public-host gcs.stores.svc.cluster.local:4443 \
     -cert-location "$PKI/gcs.crt" -private-key-location "$PKI/gcs.key" -backend filesystem -filesystem-root "$STORES/gcs" -log-level warn
+}
+
+stores_ready() {
+  # shellcheck source=/dev/null
+  . "$PKI/stores.env"
   until_true 60 "the S3 server" inside curl -sS --cacert "$PKI/stores-ca.crt" "https://$S3_IP:9000/"
   until_true 60 "the GCS server" inside curl -sSf --cacert "$PKI/stores-ca.crt" "https://$GCS_IP:4443/storage/v1/b/holdfast"
   until_true 60 "the Azure server" azure_container
