@@ -1,6 +1,7 @@
 //! The command line: one binary, several roles.
 
 mod agent;
+mod controller;
 mod crds;
 mod reasons;
 
@@ -21,6 +22,8 @@ enum Role {
     /// What our own containers inside pods run.
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Reconcile clusters, backups and restores.
+    Controller(controller::Controller),
     /// Print the resource definitions as YAML.
     Crds(crds::Crds),
     /// Print what every condition reason means, as Markdown.
@@ -36,6 +39,7 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Arguments::parse().role {
         Role::Agent(agent) => agent::run(&agent),
+        Role::Controller(arguments) => controller::run(&arguments),
         Role::Crds(arguments) => crds::run(&arguments),
         Role::Reasons => reasons::run(),
         Role::Version => {

@@ -1,3 +1,12 @@
 //! Reconcilers: dereference, validate, build, apply, status.
+//!
+//! What they share is here: the context, the one writer with its claim of leadership, Events, and the round that
+//! measures every reconcile. Every replica watches; only the leader's reconciles do anything.
 
 pub mod cluster;
+pub mod context;
+pub mod events;
+pub mod leadership;
+pub mod operator;
+pub mod round;
+pub mod writer;

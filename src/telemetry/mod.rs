@@ -1,1 +1,5 @@
 //! Logs and metrics.
+
+pub mod http;
+pub mod logs;
+pub mod metrics;

@@ -1,0 +1,44 @@
+//! What every controller is given.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use super::events::Events;
+use super::leadership::Claim;
+use super::writer::Writer;
+use crate::telemetry::metrics::Metrics;
+
+/// Settings of the process, from its environment.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Image whose binary is copied into pods, unless the cluster names another.
+    pub operator_image: String,
+    /// Images of PostgreSQL by major version, for clusters that name none.
+    pub postgres_images: BTreeMap<i32, String>,
+    /// Image of pgBackRest, for clusters that name none; else PostgreSQL's.
+    pub pgbackrest_image: Option<String>,
+    /// Image of `PgBouncer`, for clusters that name none; else PostgreSQL's.
+    pub pgbouncer_image: Option<String>,
+    /// Namespaces that are watched; empty for all.
+    pub namespaces: Vec<String>,
+}
+
+/// Shared by all reconciles of all controllers. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// For reading.
+    pub client: kube::Client,
+    /// For writing: the only way to.
+    pub writer: Writer,
+    /// For telling people.
+    pub events: Events,
+    /// For counting.
+    pub metrics: Metrics,
+    /// Whether this replica leads.
+    pub claim: Claim,
+    /// Cancelled when the process is told to end.
+    pub shutdown: CancellationToken,
+    /// Settings of the process.
+    pub settings: Settings,
+}

@@ -1,0 +1,91 @@
+//! One reconcile, seen from outside: only while leading, counted, measured, with a bounded number at once.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use futures::stream;
+use kube::runtime::controller::Action;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::leadership::Claim;
+
+/// Reconciles of one controller that may run at once.
+const AT_ONCE: usize = 16;
+
+/// Errors that have a stable name for metrics.
+pub trait Categorized: Display {
+    /// The name.
+    fn category(&self) -> &'static str;
+}
+
+/// Measures the reconciles of one controller.
+#[derive(Clone)]
+pub struct Rounds {
+    controller: &'static str,
+    slots: Arc<Semaphore>,
+}
+
+impl Rounds {
+    /// `controller` is the metric label.
+    #[must_use]
+    pub fn new(controller: &'static str) -> Self {
+        Self {
+            controller,
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Runs one reconcile when it has a slot. While another replica leads nothing happens: all objects are reconciled
+    /// again when leadership is gained.
+    pub async fn run<E: Categorized>(
+        &self,
+        context: &Context,
+        reconcile: impl Future<Output = Result<Action, E>>,
+    ) -> Result<Action, E> {
+        if !context.claim.is_current() {
+            return Ok(Action::await_change());
+        }
+        let waiting = context.metrics.waiting(self.controller);
+        // The semaphore is never closed; without a slot the reconcile runs all the same.
+        let _slot = self.slots.acquire().await.ok();
+        drop(waiting);
+        let begun = Instant::now();
+        let result = reconcile.await;
+        context.metrics.reconciled(
+            self.controller,
+            begun.elapsed(),
+            result.as_ref().err().map(Categorized::category),
+        );
+        result
+    }
+}
+
+/// Time until the next try after a failure: soon, and then ever less often.
+#[must_use]
+pub fn pause_after(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(6))
+}
+
+/// An item each time leadership is gained, for `Controller::reconcile_all_on`.
+pub fn leadership_gained(claim: Claim) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold(claim, |mut claim| async move {
+        claim.lost().await;
+        claim.gained().await.then_some(((), claim))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause_after;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let seconds: Vec<u64> = [0, 1, 5, 6, 60].map(|n| pause_after(n).as_secs()).to_vec();
+        assert_eq!(seconds, [1, 2, 32, 64, 64]);
+    }
+}

@@ -1,0 +1,174 @@
+//! Metrics in OpenMetrics text, as Prometheus reads it.
+//!
+//! Names and labels are public API. Labels hold controller names and categories only: no object names of users in
+//! unbounded number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByController {
+    controller: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCategory {
+    controller: &'static str,
+    category: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    controller: &'static str,
+    reason: &'static str,
+}
+
+/// All metrics of the controller process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<ByController, Counter>,
+    errors: Family<ByCategory, Counter>,
+    duration: Family<ByController, Histogram>,
+    queue: Family<ByController, Gauge>,
+    not_acted: Family<ByReason, Counter>,
+    leading: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let duration = Family::<ByController, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.002, 2.0, 14))
+        });
+        let mut metrics = Self {
+            registry: Arc::default(),
+            reconciles: Family::default(),
+            errors: Family::default(),
+            duration,
+            queue: Family::default(),
+            not_acted: Family::default(),
+            leading: Gauge::default(),
+        };
+        let mut registry = Registry::with_prefix("holdfast");
+        registry.register("reconciles", "Reconciles that ended", metrics.reconciles.clone());
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed, by category",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "reconcile_duration_seconds",
+            "How long a reconcile took",
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "reconcile_queue_depth",
+            "Reconciles that wait for a slot",
+            metrics.queue.clone(),
+        );
+        registry.register(
+            "decisions_not_to_act",
+            "Times that something asked for was not done, by the reason in its condition",
+            metrics.not_acted.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 while this replica leads and writes",
+            metrics.leading.clone(),
+        );
+        metrics.registry = Arc::new(registry);
+        metrics
+    }
+}
+
+/// Counts in the queue while it lives.
+pub struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// Counts a reconcile as waiting until the guard is dropped.
+    #[must_use]
+    pub fn waiting(&self, controller: &'static str) -> Waiting {
+        let gauge = self.queue.get_or_create(&ByController { controller }).clone();
+        gauge.inc();
+        Waiting(gauge)
+    }
+
+    /// Counts a reconcile that ended, in an error of that category if one is given.
+    pub fn reconciled(&self, controller: &'static str, took: Duration, category: Option<&'static str>) {
+        let labels = ByController { controller };
+        self.reconciles.get_or_create(&labels).inc();
+        self.duration.get_or_create(&labels).observe(took.as_secs_f64());
+        if let Some(category) = category {
+            self.errors
+                .get_or_create(&ByCategory { controller, category })
+                .inc();
+        }
+    }
+
+    /// Counts a decision not to act.
+    pub fn not_acted(&self, controller: &'static str, reason: &'static str) {
+        self.not_acted
+            .get_or_create(&ByReason { controller, reason })
+            .inc();
+    }
+
+    /// Says whether this replica leads.
+    pub fn leading(&self, leads: bool) {
+        self.leading.set(i64::from(leads));
+    }
+
+    /// The text that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing to a String does not fail.
+            Err(_) => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.reconciled("backup", Duration::from_millis(3), Some("api-conflict"));
+        metrics.not_acted("backup", "RepositoryBusy");
+        metrics.leading(true);
+        let waiting = metrics.waiting("cluster");
+        let text = metrics.text();
+        for line in [
+            "holdfast_reconciles_total{controller=\"backup\"} 1",
+            "holdfast_reconcile_errors_total{controller=\"backup\",category=\"api-conflict\"} 1",
+            "holdfast_decisions_not_to_act_total{controller=\"backup\",reason=\"RepositoryBusy\"} 1",
+            "holdfast_reconcile_queue_depth{controller=\"cluster\"} 1",
+            "holdfast_leading 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        drop(waiting);
+        assert!(
+            metrics
+                .text()
+                .contains("holdfast_reconcile_queue_depth{controller=\"cluster\"} 0")
+        );
+    }
+}
