@@ -33,4 +33,5 @@ test-unit: ## Unit and property tests: no cluster needed
 	$(CARGO) test --locked --lib --quiet
 
 -include tests/cluster/cluster.mk
+-include tests/storage/storage.mk
 -include src/api/api.mk

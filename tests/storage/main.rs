@@ -1,0 +1,15 @@
+//! Stores and repositories, against the real S3 server of the test cluster and a real pgBackRest in a pod
+//! (`make test-storage`). Runs inside the cluster's network: `tests/cluster/in`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod engine;
+mod repository;
+mod s3;
+mod stores;
