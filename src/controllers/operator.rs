@@ -6,6 +6,7 @@ use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
+use super::cluster;
 use super::context::{Context, Settings};
 use super::events::Events;
 use super::leadership::{Candidate, Claim};
@@ -79,6 +80,8 @@ pub async fn run(
         definitions_are_there(&context).await?;
         readiness.set(true);
         let reconciling = async {
+            // Each ends when the process is told to, after the reconciles that are running.
+            cluster::run(context.clone()).await;
             context.shutdown.cancelled().await;
             finished.cancel();
         };

@@ -1,10 +1,20 @@
-//! The cluster controller.
+//! The cluster controller: dereference, validate, build, apply, status.
+//!
+//! Invariants: nothing that the user wrote is changed but finalizers; everything can be derived again after a restart;
+//! each thing that is not done is told in a condition, an Event and a counter.
 
+mod announce;
+mod apply;
 pub(crate) mod build;
 mod dereference;
+mod engine;
+mod existence;
+mod finalize;
 mod initial;
+mod inspect;
 mod instances;
 pub(crate) mod names;
+mod reconcile;
 mod repositories;
 mod rolling;
 mod status;
@@ -12,3 +22,7 @@ mod user_files;
 mod validate;
 pub(crate) mod validated;
 mod verifier;
+mod watch;
+
+pub use reconcile::{Failure, Shared};
+pub use watch::run;

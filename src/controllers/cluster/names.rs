@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-/// Label and annotation prefix of the compatible operator.
-pub const PREFIX: &str = "postgres-operator.crunchydata.com/";
 /// Names the cluster on every object that belongs to one.
 pub const LABEL_CLUSTER: &str = "postgres-operator.crunchydata.com/cluster";
 /// Names the instance set on StatefulSets, Pods and claims.

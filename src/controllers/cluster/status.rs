@@ -236,3 +236,6 @@ fn has_primary(facts: &Facts<'_>) -> bool {
         .iter()
         .any(|(_, report)| report.in_recovery == Some(false))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, KeyToPath, VolumeProjection};
 
+use crate::api::Reason;
 use crate::domain::secret::Secret;
 use crate::pgbackrest::ini::Ini;
 use crate::pgbackrest::user_options::UserOptions;
@@ -37,7 +38,7 @@ pub struct UserFiles {
     /// Files that are no configuration (authorities, keys), by path below `conf.d`.
     pub others: BTreeMap<String, Vec<u8>>,
     /// What is named and is not there, or cannot be read.
-    pub problems: Vec<String>,
+    pub problems: Vec<(Reason, String)>,
 }
 
 /// Which Secrets and `ConfigMaps` the projections and variables name.
@@ -161,8 +162,7 @@ impl UserFiles {
     fn project(&mut self, source: &Source, items: Option<&[KeyToPath]>, optional: bool, sources: &Sources) {
         let Some(data) = sources.get(source) else {
             if !optional {
-                self.problems
-                    .push(format!("{} does not exist", source.describe()));
+                self.missing(format!("{} does not exist", source.describe()));
             }
             return;
         };
@@ -177,9 +177,7 @@ impl UserFiles {
                     match data.get(&item.key) {
                         Some(value) => self.file(source, &item.path, value),
                         None if optional => {}
-                        None => self
-                            .problems
-                            .push(format!("{} has no key {}", source.describe(), item.key)),
+                        None => self.missing(format!("{} has no key {}", source.describe(), item.key)),
                     }
                 }
             }
@@ -197,10 +195,15 @@ impl UserFiles {
             .and_then(|text| Ini::parse(text).map_err(|error| error.to_string()));
         match parsed {
             Ok(ini) => self.options.files.push(ini),
-            Err(error) => self
-                .problems
-                .push(format!("{}, file {path}: {error}", source.describe())),
+            Err(error) => self.problems.push((
+                Reason::InvalidSpecification,
+                format!("{}, file {path}: {error}", source.describe()),
+            )),
         }
+    }
+
+    fn missing(&mut self, message: String) {
+        self.problems.push((Reason::ReferenceMissing, message));
     }
 
     fn variable(&mut self, name: &str, value: &[u8]) {
@@ -273,8 +276,13 @@ mod tests {
         };
         let projections = [projection("none", None), projection("cloud", Some(vec![item]))];
         let files = collect(&BTreeMap::new(), &projections, &[], &[], &stored());
+        let messages: Vec<&str> = files
+            .problems
+            .iter()
+            .map(|(_, message)| message.as_str())
+            .collect();
         assert_eq!(
-            files.problems,
+            messages,
             ["Secret none does not exist", "Secret cloud has no key absent"]
         );
     }

@@ -8,19 +8,21 @@ mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaimSpec;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, VolumeProjection};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::Value;
 
+use super::engine;
 use super::instances::{self, Existing};
 use super::names::{Names, PGBOUNCER_USER, REPLICATION_USER};
 use super::validated::{
     Backups, Exposure, Extensions, Images, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler,
-    Repo, User, ValidatedCluster,
+    User, ValidatedCluster,
 };
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::users::PasswordType;
 use crate::api::{PerconaPGCluster, PerconaPGClusterSpec, Reason, names as api_names};
+use crate::pgbackrest::user_options::UserOptions;
 
 /// Why a cluster is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +67,12 @@ const LONGEST_NAMES: usize = 46;
 /// Names that must not be application users.
 const RESERVED_USERS: [&str; 2] = ["monitor", "logicalrepl"];
 
-/// Validates everything but pgBackRest's own files, which the engine renders into `files`.
+/// Validates. `cleared` are the repositories that may be given a stanza.
 pub fn validate(
     cluster: &PerconaPGCluster,
     defaults: &ImageDefaults,
     existence: &Existence,
-    files: BTreeMap<String, String>,
-    repos: Vec<Repo>,
+    options: &UserOptions,
     cleared: BTreeSet<String>,
 ) -> Result<ValidatedCluster, Refusal> {
     let spec = &cluster.spec;
@@ -106,14 +107,14 @@ pub fn validate(
     let backups = spec.backups.is_enabled();
     Ok(ValidatedCluster {
         uid: owner.uid.clone(),
-        owner,
+        owner: owner.clone(),
         images: images(spec, defaults)?,
         postgres_version: spec.postgres_version,
         port: spec.port,
         metadata: pods::metadata(spec.metadata.as_ref()),
         paused,
         sets,
-        instances,
+        instances: instances.clone(),
         patroni: Patroni {
             ttl: patroni.leader_lease_duration_seconds,
             loop_wait: patroni.sync_period_seconds,
@@ -128,7 +129,12 @@ pub fn validate(
         expose: exposure(spec.expose.as_ref()),
         expose_replicas: exposure(spec.expose_replicas.as_ref()),
         pooler: spec.proxy.as_ref().map(|proxy| pooler(&proxy.pg_bouncer)),
-        backups: backups.then(|| self::backups(spec, files, repos, cleared)),
+        backups: if backups {
+            let files = engine::files(spec, &names, &owner.uid, &instances, options)?;
+            Some(self::backups(spec, files, cleared))
+        } else {
+            None
+        },
         init_container: InitContainer {
             resources: spec
                 .init_container
@@ -407,17 +413,27 @@ fn pooler(pg_bouncer: &crate::api::cluster::proxy::PgBouncer) -> Pooler {
 fn backups(
     spec: &PerconaPGClusterSpec,
     files: BTreeMap<String, String>,
-    repos: Vec<Repo>,
     cleared: BTreeSet<String>,
 ) -> Backups {
     let pgbackrest = spec.backups.pgbackrest.clone().unwrap_or_default();
     Backups {
         metadata: pods::metadata(pgbackrest.metadata.as_ref()),
-        repos,
-        configuration: pgbackrest.configuration,
+        repos: engine::repos(spec),
+        configuration: pgbackrest.configuration.into_iter().map(if_there).collect(),
         env: pgbackrest.env,
         env_from: pgbackrest.env_from,
         files,
         cleared,
     }
+}
+
+/// A database must start without the Secret of its repository: what is missing is told, and mounted once it is there.
+fn if_there(mut projection: VolumeProjection) -> VolumeProjection {
+    if let Some(secret) = &mut projection.secret {
+        secret.optional = Some(true);
+    }
+    if let Some(map) = &mut projection.config_map {
+        map.optional = Some(true);
+    }
+    projection
 }

@@ -20,7 +20,7 @@ pub fn build(
     users: &[BuiltUser],
     pooler_verifier: Option<String>,
     dynamic: &Value,
-) -> Result<Secret, BuildError> {
+) -> Result<(Secret, String), BuildError> {
     let mut desired = Desired {
         revision: String::new(),
         databases: cluster.databases(),
@@ -53,12 +53,13 @@ pub fn build(
         .take(16)
         .collect();
     let text = render(&desired)?;
-    Ok(Secret {
+    let secret = Secret {
         metadata: owned(cluster, cluster.names.agent(), "pg"),
         data: Some([(SECRET_KEY.to_owned(), ByteString(text))].into()),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
-    })
+    };
+    Ok((secret, desired.revision))
 }
 
 fn desired_user(built: &BuiltUser) -> DesiredUser {

@@ -22,8 +22,6 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
-pub use pod::{AGENT_BINARY, container_security, pod_security};
-
 use super::validated::ValidatedCluster;
 use crate::pki::PkiError;
 
@@ -94,6 +92,8 @@ pub struct Built {
     pub lasting_secrets: Vec<Secret>,
     /// Derived from the others; goes with the cluster.
     pub agent_secret: Secret,
+    /// Revision of the document in it.
+    pub revision: String,
     pub config_maps: Vec<ConfigMap>,
     pub services: Vec<Service>,
     pub endpoint_slices: Vec<EndpointSlice>,
@@ -110,7 +110,7 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
     let users = users::build(cluster, held);
     let pooler = pooler::build(cluster, held, &certificates)?;
     let dynamic = patroni::dynamic_configuration(cluster);
-    let agent_secret = desired::build(
+    let (agent_secret, revision) = desired::build(
         cluster,
         &users,
         pooler.as_ref().map(|p| p.verifier.clone()),
@@ -135,6 +135,7 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
         role_bindings: access::role_bindings(cluster),
         lasting_secrets,
         agent_secret,
+        revision,
         config_maps,
         services: services::build(cluster),
         endpoint_slices: services::primary_slice(cluster, held).into_iter().collect(),

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::{Built, Held, HeldSecret, build};
 use crate::api::PerconaPGCluster;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
-use crate::controllers::cluster::validated::{Repo, ValidatedCluster};
+use crate::controllers::cluster::validated::ValidatedCluster;
+use crate::pgbackrest::user_options::UserOptions;
 
 pub const SMALL: &str = "
 apiVersion: pgv2.percona.com/v2
@@ -82,18 +83,13 @@ pub fn cluster(text: &str) -> ValidatedCluster {
         postgres: BTreeMap::from([(18, "postgres:18".to_owned())]),
         ..ImageDefaults::default()
     };
-    let files = BTreeMap::from([("pgbackrest_instance.conf".to_owned(), "[global]\n".to_owned())]);
-    let repos = vec![Repo {
-        name: "repo1".to_owned(),
-        key: 1,
-    }];
+    let cleared = BTreeSet::from(["repo1".to_owned()]);
     validate(
         &resource,
         &defaults,
         &Existence::default(),
-        files,
-        repos,
-        BTreeSet::from(["repo1".to_owned()]),
+        &UserOptions::default(),
+        cleared,
     )
     .unwrap()
 }
@@ -162,6 +158,7 @@ fn everything(built: &Built) -> Value {
         role_bindings,
         lasting_secrets,
         agent_secret,
+        revision: _,
         config_maps,
         services,
         endpoint_slices,

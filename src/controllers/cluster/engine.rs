@@ -1,0 +1,134 @@
+//! From the resource's repositories and the user's options to pgBackRest's files: the way into the engine's renderer.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::names::{Names, paths};
+use super::validate::Refusal;
+use super::validated::{Instance, Repo};
+use crate::api::repository::{Repository, Store};
+use crate::api::{PerconaPGClusterSpec, Reason};
+use crate::pgbackrest::configuration::{
+    ClusterConfiguration, ConfigurationError, INSTANCE_KEY, InstanceHost, JOB_KEY, PostgresLocation,
+    RepositorySpec, RepositoryStore, SERVER_KEY,
+};
+use crate::pgbackrest::user_options::UserOptions;
+
+/// The repository as the engine knows it; nothing for a store that this version does not act on.
+#[must_use]
+pub fn repository(repository: &Repository) -> Option<RepositorySpec> {
+    let store = match repository.store()? {
+        Store::S3(s3) => RepositoryStore::S3 {
+            bucket: s3.bucket.clone(),
+            endpoint: s3.endpoint.clone(),
+            region: s3.region.clone(),
+        },
+        Store::Volume(_) | Store::Gcs(_) | Store::Azure(_) => return None,
+    };
+    Some(RepositorySpec {
+        key: u32::from(repository.key()?),
+        store,
+    })
+}
+
+/// Repositories that are acted on, with their keys.
+#[must_use]
+pub fn repos(spec: &PerconaPGClusterSpec) -> Vec<Repo> {
+    spec.backups
+        .repositories()
+        .iter()
+        .filter(|candidate| repository(candidate).is_some())
+        .filter_map(|repository| {
+            Some(Repo {
+                name: repository.name.clone(),
+                key: repository.key()?,
+            })
+        })
+        .collect()
+}
+
+/// Renders pgBackRest's files, by `ConfigMap` key.
+pub fn files(
+    spec: &PerconaPGClusterSpec,
+    names: &Names,
+    uid: &str,
+    instances: &[Instance],
+    user: &UserOptions,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let configuration = ClusterConfiguration {
+        instances: instances
+            .iter()
+            .map(|instance| InstanceHost {
+                host: names.pod_host(&instance.name),
+            })
+            .collect(),
+        repositories: spec
+            .backups
+            .repositories()
+            .iter()
+            .filter_map(repository)
+            .collect(),
+        user: user.clone(),
+        postgres: PostgresLocation {
+            data_directory: paths::data_directory(spec.postgres_version),
+            port: u16::try_from(spec.port).unwrap_or(5432),
+            socket_directory: paths::SOCKETS.to_owned(),
+        },
+        client_name: format!("pgbackrest@{uid}"),
+        process_max: processes(spec),
+    };
+    let refuse = |error: ConfigurationError| {
+        let reason = match error {
+            ConfigurationError::Conflict { .. } => Reason::ConfigurationConflict,
+            ConfigurationError::Unwritable { .. } => Reason::InvalidSpecification,
+        };
+        Refusal::new(reason, error.to_string())
+    };
+    Ok([
+        (INSTANCE_KEY, configuration.instance().map_err(refuse)?),
+        (JOB_KEY, configuration.job().map_err(refuse)?),
+        (SERVER_KEY, configuration.server().map_err(refuse)?),
+    ]
+    .map(|(key, text)| (key.to_owned(), text))
+    .into())
+}
+
+/// Processes a backup may use: the whole CPUs of its Job's limit.
+fn processes(spec: &PerconaPGClusterSpec) -> u32 {
+    let limit = || {
+        let jobs = spec.backups.pgbackrest.as_ref()?.jobs.as_ref()?;
+        jobs.resources.as_ref()?.limits.as_ref()?.get("cpu").cloned()
+    };
+    limit().as_ref().and_then(whole_cpus).unwrap_or(1).max(1)
+}
+
+fn whole_cpus(quantity: &Quantity) -> Option<u32> {
+    if let Some(thousandths) = quantity.0.strip_suffix('m') {
+        return thousandths
+            .parse::<u32>()
+            .ok()
+            .map(|thousandths| thousandths / 1000);
+    }
+    quantity.0.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+    use super::whole_cpus;
+
+    #[test]
+    fn the_limit_is_read_in_whole_cpus() {
+        for (text, expected) in [
+            ("2", Some(2)),
+            ("1500m", Some(1)),
+            ("3.7", Some(3)),
+            ("500m", Some(0)),
+            ("x", None),
+        ] {
+            assert_eq!(whole_cpus(&Quantity(text.to_owned())), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! One cluster, once: five steps, and what has to be looked up between them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+
+use super::apply::{Applied, Apply};
+use super::build::{BuildError, build};
+use super::dereference::{DereferenceError, Observed, dereference};
+use super::existence::existence;
+use super::names::FIELD_MANAGER;
+use super::repositories::{Looks, Verdict};
+use super::status::{self, Facts};
+use super::user_files::{self, UserFiles};
+use super::validate::{ImageDefaults, validate};
+use super::validated::ValidatedCluster;
+use super::{announce, finalize, initial, inspect};
+use crate::api::cluster::PerconaPGClusterStatus;
+use crate::api::unsupported::unsupported;
+use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
+use crate::controllers::context::Context;
+use crate::controllers::round::{Categorized, Rounds, pause_after};
+use crate::controllers::writer::WriteError;
+
+/// What all reconciles of this controller share.
+pub struct Shared {
+    /// What all controllers share.
+    pub context: Context,
+    pub(super) looks: Looks,
+    rounds: Rounds,
+    /// Failures in a row, by object.
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Shared {
+    /// With nothing looked up yet.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            looks: Looks::default(),
+            rounds: Rounds::new("cluster"),
+            failures: Mutex::default(),
+        }
+    }
+
+    fn failures<T>(&self, act: impl FnOnce(&mut HashMap<String, u32>) -> T) -> T {
+        act(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn images(&self) -> ImageDefaults {
+        let settings = &self.context.settings;
+        ImageDefaults {
+            holdfast: settings.operator_image.clone(),
+            postgres: settings.postgres_images.clone(),
+            pgbackrest: settings.pgbackrest_image.clone(),
+            pgbouncer: settings.pgbouncer_image.clone(),
+        }
+    }
+}
+
+/// Why a reconcile did not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A read failed.
+    #[error(transparent)]
+    Dereference(#[from] DereferenceError),
+    /// Something could not be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Categorized for Failure {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Dereference(error) => error.category(),
+            Self::Build(error) => error.category(),
+            Self::Write(error) => error.category(),
+        }
+    }
+}
+
+/// Reconciles one cluster, while this replica leads, counted and measured.
+pub async fn round(
+    object: Arc<DeserializeGuard<PerconaPGCluster>>,
+    shared: Arc<Shared>,
+) -> Result<Action, Failure> {
+    let result = shared
+        .rounds
+        .run(&shared.context, reconcile(&object, &shared))
+        .await;
+    if result.is_ok() {
+        shared.failures(|failures| failures.remove(&key(&object)));
+    }
+    result
+}
+
+async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+    let cluster = match &object.0 {
+        Ok(cluster) => Arc::new(cluster.clone()),
+        Err(invalid) => {
+            announce::unreadable(&shared.context, object, invalid).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    if cluster.metadata.deletion_timestamp.is_some() {
+        return finalize::finalize(shared, &cluster).await;
+    }
+    if cluster.spec.unmanaged.unwrap_or(false) {
+        announce::unmanaged(&shared.context, &cluster, Utc::now()).await?;
+        return Ok(Action::await_change());
+    }
+    let observed = dereference(&shared.context.client, cluster).await?;
+    manage(shared, &observed).await
+}
+
+async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure> {
+    let user = user_files(observed);
+    let reports = status::reports(observed);
+    let own = status::system_identifier(&reports).or_else(|| known_identifier(observed));
+    let verdicts = inspect::repositories(shared, observed, &user, &reports, own.as_deref()).await;
+    let cleared: BTreeSet<String> = verdicts
+        .iter()
+        .filter(|verdict| verdict.cleared)
+        .map(|verdict| verdict.repo.clone())
+        .collect();
+    let validated = validate(
+        &observed.cluster,
+        &shared.images(),
+        &existence(observed),
+        &user.options,
+        cleared,
+    );
+
+    let now = Utc::now();
+    let (applied, revision) = match &validated {
+        Ok(cluster) => carry_out(shared, observed, cluster, now).await?,
+        Err(refusal) => {
+            tracing::warn!(reason = %refusal.reason, message = refusal.message, "the specification is refused");
+            (Applied::default(), None)
+        }
+    };
+    let write_problem = (!applied.problems.is_empty()).then(|| applied.problems.join("; "));
+    let facts = Facts {
+        observed,
+        validated: validated.as_ref(),
+        repositories: &verdicts,
+        reports: &reports,
+        unsupported: &unsupported(&observed.cluster),
+        revision: revision.as_deref(),
+        write_problem: write_problem.as_deref(),
+    };
+    let status = status::status(&facts, now);
+    write_status(shared, observed, &status).await?;
+
+    let mut again: Vec<DateTime<Utc>> = inspect::next_looks(shared, observed, &user);
+    if let Ok(cluster) = &validated {
+        again.extend(first_backup(shared, observed, cluster, &verdicts, now).await?);
+    }
+    if write_problem.is_some() {
+        again.push(now + chrono::TimeDelta::seconds(30));
+    }
+    Ok(match again.into_iter().min() {
+        // A second more: the look must be due when it is taken.
+        Some(at) => Action::requeue((at - now).to_std().unwrap_or_default() + Duration::from_secs(1)),
+        None => Action::await_change(),
+    })
+}
+
+async fn carry_out(
+    shared: &Shared,
+    observed: &Observed,
+    cluster: &ValidatedCluster,
+    now: DateTime<Utc>,
+) -> Result<(Applied, Option<String>), Failure> {
+    let built = build(cluster, &observed.held, now)?;
+    let revision = built.revision.clone();
+    let context = &shared.context;
+    let apply = Apply {
+        client: &context.client,
+        writer: &context.writer,
+        cluster,
+        observed,
+    };
+    let applied = apply.everything(built).await?;
+    if let Some(pod) = &applied.replaced {
+        let message = format!("Pod {pod} is replaced by one of the new template");
+        context
+            .events
+            .publish(
+                &*observed.cluster,
+                kube::runtime::events::EventType::Normal,
+                Reason::InProgress,
+                &message,
+            )
+            .await;
+    }
+    Ok((applied, Some(revision)))
+}
+
+async fn first_backup(
+    shared: &Shared,
+    observed: &Observed,
+    cluster: &ValidatedCluster,
+    verdicts: &[Verdict],
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Failure> {
+    match initial::next(cluster, verdicts.first(), &observed.backups, now) {
+        initial::Step::Nothing => Ok(None),
+        initial::Step::Wait(until) => Ok(Some(until)),
+        initial::Step::Create(backup) => {
+            let namespace = &cluster.names.namespace;
+            shared
+                .context
+                .writer
+                .apply::<PerconaPGBackup>(namespace, &backup, FIELD_MANAGER)
+                .await?;
+            tracing::info!(backup = backup.name_any(), "the first full backup is created");
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the status if it differs, and tells what has changed in it as Events.
+pub(super) async fn write_status(
+    shared: &Shared,
+    observed: &Observed,
+    status: &PerconaPGClusterStatus,
+) -> Result<(), Failure> {
+    let before = observed.cluster.status.clone().unwrap_or_default();
+    if before == *status {
+        return Ok(());
+    }
+    announce::write(&shared.context, &observed.cluster, status).await?;
+    announce::transitions(&shared.context, &observed.cluster, &before, status).await;
+    Ok(())
+}
+
+fn known_identifier(observed: &Observed) -> Option<String> {
+    observed
+        .cluster
+        .status
+        .as_ref()?
+        .patroni
+        .as_ref()?
+        .status
+        .as_ref()?
+        .system_identifier
+        .clone()
+}
+
+fn user_files(observed: &Observed) -> UserFiles {
+    match &observed.cluster.spec.backups.pgbackrest {
+        Some(pgbackrest) if observed.cluster.spec.backups.is_enabled() => user_files::collect(
+            &pgbackrest.global,
+            &pgbackrest.configuration,
+            &pgbackrest.env,
+            &pgbackrest.env_from,
+            &observed.sources,
+        ),
+        _ => UserFiles::default(),
+    }
+}
+
+/// After a failure: soon again, then ever less often.
+#[must_use]
+pub fn on_failure(
+    object: Arc<DeserializeGuard<PerconaPGCluster>>,
+    failure: &Failure,
+    shared: Arc<Shared>,
+) -> Action {
+    if matches!(failure, Failure::Write(WriteError::NotLeading)) {
+        return Action::await_change();
+    }
+    let key = key(&object);
+    let count = shared.failures(|failures| {
+        let count = failures.entry(key.clone()).or_default();
+        *count += 1;
+        *count
+    });
+    tracing::warn!(cluster = key, category = failure.category(), error = %failure, "reconcile failed");
+    Action::requeue(pause_after(count - 1))
+}
+
+fn key(object: &DeserializeGuard<PerconaPGCluster>) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}

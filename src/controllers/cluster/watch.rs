@@ -1,0 +1,163 @@
+//! What wakes a reconcile: the cluster, what it owns, its Pods when something about them matters, the Secrets and
+//! `ConfigMaps` that it names (metadata only), its backups.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use kube::api::{Api, PartialObjectMeta};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt as _};
+
+use super::dereference::referenced_sources;
+use super::names::{LABEL_CLUSTER, LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGED_BY};
+use super::reconcile::{Shared, on_failure, round};
+use super::status::is_ready;
+use super::user_files::Source;
+use crate::agent::report::INSTANCE_ANNOTATION;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::context::Context;
+use crate::controllers::round::leadership_gained;
+
+type Guarded = DeserializeGuard<PerconaPGCluster>;
+
+/// Reconciles clusters, in the namespaces of the settings or in all, until the process is told to end.
+pub async fn run(context: Context) {
+    let namespaces = context.settings.namespaces.clone();
+    let shared = Arc::new(Shared::new(context));
+    if namespaces.is_empty() {
+        run_in(&shared, None).await;
+    } else {
+        join_all(
+            namespaces
+                .iter()
+                .map(|namespace| run_in(&shared, Some(namespace.as_str()))),
+        )
+        .await;
+    }
+}
+
+async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
+    let context = &shared.context;
+    let client = &context.client;
+    let ours = watcher::Config::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_CLUSTER}"));
+    let instances = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_INSTANCE}"));
+    let everything = watcher::Config::default;
+
+    let controller = Controller::new(api::<Guarded>(client, namespace), everything());
+    let clusters = controller.store();
+    let seen = Seen::default();
+    controller
+        .owns(api::<StatefulSet>(client, namespace), ours.clone())
+        .owns(api::<Deployment>(client, namespace), ours.clone())
+        .owns(api::<PartialObjectMeta<Service>>(client, namespace), ours)
+        .watches(api::<Pod>(client, namespace), instances, move |pod| {
+            if seen.is_news(&pod) { by_label(&pod) } else { None }
+        })
+        .watches(
+            api::<PartialObjectMeta<Secret>>(client, namespace),
+            everything(),
+            {
+                let clusters = clusters.clone();
+                move |secret| by_reference(&clusters, &secret, &Source::Secret(secret.name_any()))
+            },
+        )
+        .watches(
+            api::<PartialObjectMeta<ConfigMap>>(client, namespace),
+            everything(),
+            {
+                let clusters = clusters.clone();
+                move |map| by_reference(&clusters, &map, &Source::ConfigMap(map.name_any()))
+            },
+        )
+        .watches(
+            api::<DeserializeGuard<PerconaPGBackup>>(client, namespace),
+            everything(),
+            |backup| {
+                let cluster = backup.0.as_ref().ok()?.spec.pg_cluster.clone();
+                Some(reference(&cluster, backup.namespace()))
+            },
+        )
+        .reconcile_all_on(leadership_gained(context.claim.clone()))
+        .graceful_shutdown_on(context.shutdown.clone().cancelled_owned())
+        .run(round, on_failure, shared.clone())
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "cluster controller");
+            }
+        })
+        .await;
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn reference(cluster: &str, namespace: Option<String>) -> ObjectRef<Guarded> {
+    ObjectRef::new(cluster).within(&namespace.unwrap_or_default())
+}
+
+fn by_label(object: &impl kube::ResourceExt) -> Option<ObjectRef<Guarded>> {
+    Some(reference(object.labels().get(LABEL_CLUSTER)?, object.namespace()))
+}
+
+/// Clusters that name the object, and the one it carries the label of.
+fn by_reference(
+    clusters: &Store<Guarded>,
+    object: &impl kube::ResourceExt,
+    source: &Source,
+) -> Vec<ObjectRef<Guarded>> {
+    let namespace = object.namespace();
+    let mut found: Vec<_> = clusters
+        .state()
+        .iter()
+        .filter(|cluster| cluster.namespace() == namespace)
+        .filter_map(|cluster| cluster.0.as_ref().ok())
+        .filter(|cluster| referenced_sources(cluster).contains(source))
+        .map(|cluster| reference(&cluster.name_any(), namespace.clone()))
+        .collect();
+    found.extend(by_label(object));
+    found
+}
+
+/// Remembers what mattered about each Pod: Patroni rewrites an annotation on every loop, which is no news.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<HashMap<String, u64>>>);
+
+impl Seen {
+    fn is_news(&self, pod: &Pod) -> bool {
+        let Some(uid) = pod.uid() else { return true };
+        let mut hasher = DefaultHasher::new();
+        pod.labels().hash(&mut hasher);
+        pod.annotations().get(INSTANCE_ANNOTATION).hash(&mut hasher);
+        is_ready(pod).hash(&mut hasher);
+        pod.metadata.deletion_timestamp.is_some().hash(&mut hasher);
+        pod.status
+            .as_ref()
+            .and_then(|status| status.phase.as_ref())
+            .hash(&mut hasher);
+        let now = hasher.finish();
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pod
+            .status
+            .as_ref()
+            .is_some_and(|status| status.phase.as_deref() == Some("Succeeded"))
+        {
+            seen.remove(&uid);
+        }
+        seen.insert(uid, now) != Some(now)
+    }
+}
