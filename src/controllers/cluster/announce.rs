@@ -83,6 +83,7 @@ struct Told {
 fn passes(reason: &str) -> bool {
     [
         Reason::InProgress,
+        Reason::ClusterPaused,
         Reason::StanzaMissing,
         Reason::InstancesNotReady,
         Reason::PrimaryUnreachable,

@@ -74,11 +74,12 @@ pub async fn dereference(
     client: &Client,
     cluster: Arc<PerconaPGCluster>,
 ) -> Result<Observed, DereferenceError> {
-    tokio::time::timeout(TIMEOUT, read(client, cluster))
+    tokio::time::timeout(TIMEOUT, Box::pin(read(client, cluster)))
         .await
         .map_err(|_| DereferenceError::Timeout)?
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of reads that run at once")]
 async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, DereferenceError> {
     let names = Names {
         cluster: cluster.name_any(),

@@ -10,7 +10,7 @@ use super::names::{ANNOTATION_LED_LAST, LABEL_INSTANCE, LABEL_INSTANCE_SET, Name
 use super::status::{is_ready, pod_of};
 use super::validate::Existence;
 
-/// Instances known by a StatefulSet or by a claim of theirs, by set.
+/// Instances known by a `StatefulSet` or by a claim of theirs, by set.
 #[must_use]
 pub fn existence(observed: &Observed) -> Existence {
     let stateful_sets = observed.stateful_sets.iter().map(kube::ResourceExt::labels);

@@ -79,7 +79,7 @@ pub fn next(
     let taken = |name: &str| backups.iter().any(|backup| backup.name_any() == name);
     let base = format!("{}-{}-initial", cluster.names.cluster, verdict.repo);
     let name = std::iter::once(base.clone())
-        .chain((2_u32..).map(|number| format!("{base}-{number}")))
+        .chain((2..=u32::MAX).map(|number| format!("{base}-{number}")))
         .find(|name| !taken(name))
         .unwrap_or(base);
     Step::Create(Box::new(object(cluster, name, &verdict.repo)))

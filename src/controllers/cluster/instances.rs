@@ -1,7 +1,7 @@
 //! Which instances a set has and which of them run. Pure.
 //!
 //! Names are derived, never random: a controller killed between two writes finds the same names again. What exists
-//! (a StatefulSet, or only a claim left behind) is taken up before anything new is made.
+//! (a `StatefulSet`, or only a claim left behind) is taken up before anything new is made.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,14 @@ const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// An instance that exists, as far as its set is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each seen by itself"
+)]
 pub struct Existing {
-    /// Name of the StatefulSet, whether it is there or only its claim.
+    /// Name of the `StatefulSet`, whether it is there or only its claim.
     pub name: String,
-    /// The StatefulSet is there.
+    /// The `StatefulSet` is there.
     pub deployed: bool,
     /// Its Pod is there, ready or not.
     pub present: bool,
@@ -208,7 +212,7 @@ mod tests {
             ..instance("c-a-aaaa")
         };
         assert_eq!(
-            parts(true, &[stopped.clone()]),
+            parts(true, std::slice::from_ref(&stopped)),
             [Part {
                 running: false,
                 led_last: true

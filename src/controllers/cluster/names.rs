@@ -1,13 +1,13 @@
-//! The names and labels of everything a cluster consists of. Applications, NetworkPolicies and monitors select on
+//! The names and labels of everything a cluster consists of. Applications, network policies and monitors select on
 //! them, so they are those of the operator whose resources we read; only what is ours alone has our prefix.
 
 use std::collections::BTreeMap;
 
 /// Names the cluster on every object that belongs to one.
 pub const LABEL_CLUSTER: &str = "postgres-operator.crunchydata.com/cluster";
-/// Names the instance set on StatefulSets, Pods and claims.
+/// Names the instance set on `StatefulSets`, Pods and claims.
 pub const LABEL_INSTANCE_SET: &str = "postgres-operator.crunchydata.com/instance-set";
-/// Names the instance (the StatefulSet) on Pods and claims.
+/// Names the instance (the `StatefulSet`) on Pods and claims.
 pub const LABEL_INSTANCE: &str = "postgres-operator.crunchydata.com/instance";
 /// `postgres` on everything that holds data.
 pub const LABEL_DATA: &str = "postgres-operator.crunchydata.com/data";
@@ -23,7 +23,7 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "holdfast";
 /// Field manager of this controller in server-side apply.
 pub const FIELD_MANAGER: &str = "holdfast-cluster";
-/// On the StatefulSet of the instance that led when the cluster was stopped.
+/// On the `StatefulSet` of the instance that led when the cluster was stopped.
 pub const ANNOTATION_LED_LAST: &str = "holdfast.dev/led-last";
 /// Marks the first full backup that a new cluster takes by itself.
 pub const LABEL_INITIAL: &str = "holdfast.dev/initial";
@@ -64,15 +64,15 @@ impl Names {
         replicas = "replicas";
         /// Service: DNS names of pods, ready or not.
         pods = "pods";
-        /// Deployment, Service, ConfigMap and Secret of the pooler.
+        /// Deployment, Service, `ConfigMap` and Secret of the pooler.
         pgbouncer = "pgbouncer";
-        /// ServiceAccount, Role and binding of instances.
+        /// `ServiceAccount`, Role and binding of instances.
         instance_account = "instance";
-        /// ServiceAccount, Role and binding of backup Jobs; also the Secret with pgBackRest's client certificate.
+        /// `ServiceAccount`, Role and binding of backup Jobs; also the Secret with pgBackRest's client certificate.
         pgbackrest = "pgbackrest";
-        /// ConfigMap with `patroni.yaml`.
+        /// `ConfigMap` with `patroni.yaml`.
         config = "config";
-        /// ConfigMap with pgBackRest's configuration.
+        /// `ConfigMap` with pgBackRest's configuration.
         pgbackrest_config = "pgbackrest-config";
         /// Secret with the desired state that instance agents apply.
         agent = "agent";

@@ -95,7 +95,7 @@ pub async fn round(
 ) -> Result<Action, Failure> {
     let result = shared
         .rounds
-        .run(&shared.context, reconcile(&object, &shared))
+        .run(&shared.context, Box::pin(reconcile(&object, &shared)))
         .await;
     if result.is_ok() {
         shared.failures(|failures| failures.remove(&key(&object)));
@@ -272,6 +272,7 @@ fn user_files(observed: &Observed) -> UserFiles {
 
 /// After a failure: soon again, then ever less often.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube wants")]
 pub fn on_failure(
     object: Arc<DeserializeGuard<PerconaPGCluster>>,
     failure: &Failure,

@@ -1,10 +1,14 @@
-//! Which Pod may be replaced now. Pure: StatefulSets update on deletion only, and this decides about the deletion.
+//! Which Pod may be replaced now. Pure: `StatefulSets` update on deletion only, and this decides about the deletion.
 //!
 //! Never two at a time, never while another instance is missing, the leader last. A Pod that is not ready anyway goes
 //! first: the new template may be the cure.
 
 /// One instance's Pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each seen by itself"
+)]
 pub struct Candidate {
     /// Name of the Pod.
     pub pod: String,
@@ -12,7 +16,7 @@ pub struct Candidate {
     pub present: bool,
     /// It is ready.
     pub ready: bool,
-    /// It was made from another template than the StatefulSet has now.
+    /// It was made from another template than the `StatefulSet` has now.
     pub outdated: bool,
     /// It leads.
     pub leads: bool,

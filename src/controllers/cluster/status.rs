@@ -217,7 +217,7 @@ pub fn is_ready(pod: &Pod) -> bool {
             .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// Whether the Pod of an instance was made from another template than its StatefulSet has now.
+/// Whether the Pod of an instance was made from another template than its `StatefulSet` has now.
 pub fn is_outdated(observed: &Observed, instance: &str) -> bool {
     let wanted = observed
         .stateful_sets

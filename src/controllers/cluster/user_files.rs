@@ -185,8 +185,13 @@ impl UserFiles {
     }
 
     fn file(&mut self, source: &Source, path: &str, content: &[u8]) {
+        #[expect(
+            clippy::case_sensitive_file_extension_comparisons,
+            reason = "pgBackRest compares like this"
+        )]
+        let is_configuration = path.ends_with(".conf") && !path.contains('/');
         // pgBackRest reads what ends so and stands directly in the directory.
-        if !path.ends_with(".conf") || path.contains('/') {
+        if !is_configuration {
             self.others.insert(path.to_owned(), content.to_vec());
             return;
         }

@@ -326,7 +326,7 @@ fn users(names: &Names, spec: &PerconaPGClusterSpec) -> Result<Vec<User>, Refusa
 
 fn extensions(spec: &PerconaPGClusterSpec) -> Result<Extensions, Refusal> {
     let wanted = spec.extensions.clone().unwrap_or_default();
-    let builtin = wanted.builtin.clone().unwrap_or_default();
+    let builtin = wanted.builtin.unwrap_or_default();
     let on = |switch: Option<bool>, older: Option<bool>, default: bool| switch.or(older).unwrap_or(default);
     let switch = |switch: &Option<crate::api::cluster::extensions::ExtensionSwitch>| {
         switch.as_ref().and_then(|switch| switch.enabled)

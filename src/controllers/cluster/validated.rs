@@ -99,15 +99,15 @@ pub struct PodSettings {
     pub init_containers: Vec<Container>,
 }
 
-/// One PostgreSQL server: a StatefulSet of one Pod and its claims.
+/// One PostgreSQL server: a `StatefulSet` of one Pod and its claims.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     pub name: String,
     /// Index into [`ValidatedCluster::sets`].
     pub set: usize,
-    /// Whether the StatefulSet asks for its Pod: false while paused, once its turn has come.
+    /// Whether the `StatefulSet` asks for its Pod: false while paused, once its turn has come.
     pub running: bool,
-    /// Remembered on the StatefulSet: it led when the cluster was stopped, and must start first.
+    /// Remembered on the `StatefulSet`: it led when the cluster was stopped, and must start first.
     pub led_last: bool,
     /// Claim specs as they exist already: most of a claim cannot be changed.
     pub existing_claims: BTreeMap<String, PersistentVolumeClaimSpec>,
@@ -177,7 +177,7 @@ pub struct Backups {
     pub configuration: Vec<VolumeProjection>,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
-    /// The files of `pgbackrest.conf`'s family, rendered by the engine: ConfigMap key to text.
+    /// The files of `pgbackrest.conf`'s family, rendered by the engine: `ConfigMap` key to text.
     pub files: BTreeMap<String, String>,
     /// Repositories that may be given a stanza: reachable, and empty or ours.
     pub cleared: BTreeSet<String>,

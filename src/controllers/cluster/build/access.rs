@@ -1,4 +1,4 @@
-//! ServiceAccounts and what they may do: as little as Patroni and our agent need. Nobody may exec.
+//! `ServiceAccounts` and what they may do: as little as Patroni and our agent need. Nobody may exec.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};

@@ -1,4 +1,4 @@
-//! One PostgreSQL server: its StatefulSet, its claims, and the pgBackRest configuration they all mount.
+//! One PostgreSQL server: its `StatefulSet`, its claims, and the pgBackRest configuration they all mount.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::pgbackrest::configuration::{
     FILE_NAME, INCLUDE_DIRECTORY, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY, TLS_DIRECTORY,
 };
 
-/// The StatefulSet of one instance; nothing only if its set does not exist, which validation excludes.
+/// The `StatefulSet` of one instance; nothing only if its set does not exist, which validation excludes.
 pub fn stateful_set(cluster: &ValidatedCluster, instance: &Instance) -> Option<StatefulSet> {
     let set = cluster.set_of(instance)?;
     let identity = identity(cluster, set, instance);
@@ -139,7 +139,7 @@ fn pod(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Po
             settings
                 .topology_spread
                 .clone()
-                .unwrap_or_else(|| spread(data_pods)),
+                .unwrap_or_else(|| spread(&data_pods)),
         ),
         priority_class_name: settings.priority_class.clone(),
         init_containers: Some(init_containers),
@@ -466,7 +466,7 @@ fn claim(
     }
 }
 
-/// ConfigMap with pgBackRest's files, and the empty main file that hides the image's.
+/// `ConfigMap` with pgBackRest's files, and the empty main file that hides the image's.
 pub fn pgbackrest_config(cluster: &ValidatedCluster) -> ConfigMap {
     let mut data = cluster
         .backups

@@ -123,7 +123,7 @@ fn host_rules(cluster: &ValidatedCluster, user: Option<&Value>) -> Vec<String> {
     rules
 }
 
-/// ConfigMap with the local file. What differs between instances comes from their environment.
+/// `ConfigMap` with the local file. What differs between instances comes from their environment.
 pub fn config_map(cluster: &ValidatedCluster, dynamic: &Value) -> Result<ConfigMap, BuildError> {
     let mut data = BTreeMap::new();
     for set in &cluster.sets {
@@ -145,7 +145,7 @@ pub fn config_map(cluster: &ValidatedCluster, dynamic: &Value) -> Result<ConfigM
     })
 }
 
-/// Key of the local file in the ConfigMap, by whether WAL has a claim of its own: initdb and basebackup need its path.
+/// Key of the local file in the `ConfigMap`, by whether WAL has a claim of its own: initdb and basebackup need its path.
 pub fn local_key(own_wal: bool) -> &'static str {
     if own_wal {
         "patroni-wal.yaml"

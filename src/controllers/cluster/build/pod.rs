@@ -191,7 +191,7 @@ pub fn env_field(name: &str, path: &str) -> EnvVar {
 }
 
 /// Unless the user says otherwise, Pods of one kind keep apart where they can.
-pub fn spread(selector: LabelSelector) -> Vec<TopologySpreadConstraint> {
+pub fn spread(selector: &LabelSelector) -> Vec<TopologySpreadConstraint> {
     ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
         .map(|key| TopologySpreadConstraint {
             max_skew: 1,

@@ -194,7 +194,7 @@ fn deployment(cluster: &ValidatedCluster, pooler: &Pooler, fingerprint: &str) ->
             ),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(cluster, pooler, selector.clone())),
+        spec: Some(pod(cluster, pooler, &selector)),
     };
     Deployment {
         metadata: labelled(
@@ -219,7 +219,7 @@ fn deployment(cluster: &ValidatedCluster, pooler: &Pooler, fingerprint: &str) ->
     }
 }
 
-fn pod(cluster: &ValidatedCluster, pooler: &Pooler, selector: LabelSelector) -> PodSpec {
+fn pod(cluster: &ValidatedCluster, pooler: &Pooler, selector: &LabelSelector) -> PodSpec {
     let settings = &pooler.pod;
     let name = cluster.names.pgbouncer();
     let mut containers = vec![container(cluster, pooler)];

@@ -79,42 +79,7 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
         }
     }
     let paused = facts.validated.is_ok_and(|cluster| cluster.paused);
-    match facts.write_problem {
-        Some(problem) => {
-            set(
-                ConditionType::Progressing.as_str(),
-                Status::False,
-                Reason::ApiRefused,
-                problem,
-            );
-        }
-        None if paused => {
-            let message = "the cluster is paused";
-            set(
-                ConditionType::Progressing.as_str(),
-                Status::False,
-                Reason::ClusterPaused,
-                message,
-            );
-        }
-        None => {
-            let (reason, message) = if ready {
-                (Reason::AsSpecified, "nothing is left to do")
-            } else {
-                (Reason::InProgress, "changes are being carried out")
-            };
-            set(ConditionType::Progressing.as_str(), Status::True, reason, message);
-        }
-    }
-    let (reason, message) = if paused {
-        (Reason::ClusterPaused, "the cluster is paused".to_owned())
-    } else if ready {
-        (Reason::AsSpecified, "every part is ready".to_owned())
-    } else {
-        (Reason::InstancesNotReady, counted(facts))
-    };
-    set(ConditionType::Ready.as_str(), ready.into(), reason, &message);
-
+    progress(&mut set, facts, ready, paused);
     users(&mut set, facts);
     let backup = repositories(&mut set, facts);
     let (holds, reason, message) = match backup {
@@ -158,6 +123,44 @@ fn counted(facts: &Facts<'_>) -> String {
 }
 
 type Set<'a> = dyn FnMut(&str, Status, Reason, &str) + 'a;
+
+fn progress(set: &mut Set<'_>, facts: &Facts<'_>, ready: bool, paused: bool) {
+    match facts.write_problem {
+        Some(problem) => {
+            set(
+                ConditionType::Progressing.as_str(),
+                Status::False,
+                Reason::ApiRefused,
+                problem,
+            );
+        }
+        None if paused => {
+            let message = "the cluster is paused";
+            set(
+                ConditionType::Progressing.as_str(),
+                Status::False,
+                Reason::ClusterPaused,
+                message,
+            );
+        }
+        None => {
+            let (reason, message) = if ready {
+                (Reason::AsSpecified, "nothing is left to do")
+            } else {
+                (Reason::InProgress, "changes are being carried out")
+            };
+            set(ConditionType::Progressing.as_str(), Status::True, reason, message);
+        }
+    }
+    let (reason, message) = if paused {
+        (Reason::ClusterPaused, "the cluster is paused".to_owned())
+    } else if ready {
+        (Reason::AsSpecified, "every part is ready".to_owned())
+    } else {
+        (Reason::InstancesNotReady, counted(facts))
+    };
+    set(ConditionType::Ready.as_str(), ready.into(), reason, &message);
+}
 
 fn users(set: &mut Set<'_>, facts: &Facts<'_>) {
     let kind = ConditionType::UsersApplied.as_str();
@@ -233,7 +236,7 @@ fn repositories(set: &mut Set<'_>, facts: &Facts<'_>) -> Option<(Reason, String)
         .join("; ");
     set(all.as_str(), Status::False, first.reason, &message);
     // One good repository is enough for a backup to be possible.
-    (bad.len() == facts.repositories.len()).then(|| (first.reason, message))
+    (bad.len() == facts.repositories.len()).then_some((first.reason, message))
 }
 
 fn conditions_of_gone_repositories(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>) {
