@@ -32,6 +32,11 @@ one-tls-provider:
 test-unit: ## Unit and property tests: no cluster needed
 	$(CARGO) test --locked --lib --quiet
 
--include tests/cluster/cluster.mk
--include tests/storage/storage.mk
--include src/api/api.mk
+.PHONY: deploy
+deploy: ## The operator into the current cluster (KUBECONFIG and IMAGE=…, else the test cluster)
+	@deploy/apply
+
+include tests/cluster/cluster.mk
+include src/api/api.mk
+include tests/storage/storage.mk
+-include tests/e2e/e2e.mk
