@@ -180,6 +180,21 @@ words! {
     }
 }
 
+impl Reason {
+    /// The whole text of a message: what happened in general and here (`what`), what it means for the data, what to do.
+    #[must_use]
+    pub fn explain(self, what: &str) -> String {
+        let here = what.trim().trim_end_matches('.');
+        let dot = if here.is_empty() { "" } else { ". " };
+        format!(
+            "{} {here}{dot}{} {}",
+            self.summary(),
+            self.meaning(),
+            self.remedy()
+        )
+    }
+}
+
 /// `docs/reasons.md`: every reason with what it means and what to do.
 #[must_use]
 pub fn document() -> String {

@@ -6,11 +6,11 @@ use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
-use super::cluster;
 use super::context::{Context, Settings};
 use super::events::Events;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
+use super::{backup, cluster};
 use crate::api::PerconaPGCluster;
 use crate::telemetry::http::{self, Readiness};
 use crate::telemetry::metrics::Metrics;
@@ -81,8 +81,7 @@ pub async fn run(
         readiness.set(true);
         let reconciling = async {
             // Each ends when the process is told to, after the reconciles that are running.
-            cluster::run(context.clone()).await;
-            context.shutdown.cancelled().await;
+            tokio::join!(cluster::run(context.clone()), backup::run(context.clone()));
             finished.cancel();
         };
         tokio::join!(

@@ -58,15 +58,7 @@ impl Problem {
 /// What happened, what it means for the data, what to do.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = self.reason();
-        write!(
-            f,
-            "{} {}. {} {}",
-            reason.summary(),
-            self.what.trim_end_matches('.'),
-            reason.meaning(),
-            reason.remedy()
-        )
+        f.write_str(&self.reason().explain(&self.what))
     }
 }
 

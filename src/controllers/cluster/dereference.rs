@@ -217,7 +217,8 @@ fn expected_secrets(names: &Names, cluster: &PerconaPGCluster) -> Vec<String> {
     expected
 }
 
-async fn read_sources(
+/// Reads the Secrets and `ConfigMaps` on which pgBackRest's configuration depends; those that are missing are left out.
+pub async fn read_sources(
     client: &Client,
     namespace: &str,
     cluster: &PerconaPGCluster,

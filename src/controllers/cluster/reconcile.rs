@@ -16,7 +16,7 @@ use super::existence::existence;
 use super::names::FIELD_MANAGER;
 use super::repositories::{Looks, Verdict};
 use super::status::{self, Facts};
-use super::user_files::{self, UserFiles};
+use super::user_files;
 use super::validate::{ImageDefaults, validate};
 use super::validated::ValidatedCluster;
 use super::{announce, finalize, initial, inspect};
@@ -51,16 +51,6 @@ impl Shared {
 
     fn failures<T>(&self, act: impl FnOnce(&mut HashMap<String, u32>) -> T) -> T {
         act(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn images(&self) -> ImageDefaults {
-        let settings = &self.context.settings;
-        ImageDefaults {
-            holdfast: settings.operator_image.clone(),
-            postgres: settings.postgres_images.clone(),
-            pgbackrest: settings.pgbackrest_image.clone(),
-            pgbouncer: settings.pgbouncer_image.clone(),
-        }
     }
 }
 
@@ -123,7 +113,7 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
 }
 
 async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure> {
-    let user = user_files(observed);
+    let user = user_files::of_cluster(&observed.cluster, &observed.sources);
     let reports = status::reports(observed);
     let own = status::system_identifier(&reports).or_else(|| known_identifier(observed));
     let verdicts = inspect::repositories(shared, observed, &user, &reports, own.as_deref()).await;
@@ -134,7 +124,7 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
         .collect();
     let validated = validate(
         &observed.cluster,
-        &shared.images(),
+        &ImageDefaults::of(&shared.context.settings),
         &existence(observed),
         &user.options,
         cleared,
@@ -255,19 +245,6 @@ fn known_identifier(observed: &Observed) -> Option<String> {
         .as_ref()?
         .system_identifier
         .clone()
-}
-
-fn user_files(observed: &Observed) -> UserFiles {
-    match &observed.cluster.spec.backups.pgbackrest {
-        Some(pgbackrest) if observed.cluster.spec.backups.is_enabled() => user_files::collect(
-            &pgbackrest.global,
-            &pgbackrest.configuration,
-            &pgbackrest.env,
-            &pgbackrest.env_from,
-            &observed.sources,
-        ),
-        _ => UserFiles::default(),
-    }
 }
 
 /// After a failure: soon again, then ever less often.

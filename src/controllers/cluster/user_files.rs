@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, KeyToPath, VolumeProjection};
 
+use crate::api::PerconaPGCluster;
 use crate::api::Reason;
 use crate::domain::secret::Secret;
 use crate::pgbackrest::ini::Ini;
@@ -88,6 +89,20 @@ pub fn sources(projections: &[VolumeProjection], env: &[EnvVar], env_from: &[Env
     sources.sort();
     sources.dedup();
     sources
+}
+
+/// What a cluster gives to pgBackRest; nothing while its backups are switched off.
+pub fn of_cluster(cluster: &PerconaPGCluster, sources: &Sources) -> UserFiles {
+    match &cluster.spec.backups.pgbackrest {
+        Some(pgbackrest) if cluster.spec.backups.is_enabled() => collect(
+            &pgbackrest.global,
+            &pgbackrest.configuration,
+            &pgbackrest.env,
+            &pgbackrest.env_from,
+            sources,
+        ),
+        _ => UserFiles::default(),
+    }
 }
 
 /// Puts together what pgBackRest would see.

@@ -22,6 +22,7 @@ use super::validated::{
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::users::PasswordType;
 use crate::api::{PerconaPGCluster, PerconaPGClusterSpec, Reason, names as api_names};
+use crate::controllers::context::Settings;
 use crate::pgbackrest::user_options::UserOptions;
 
 /// Why a cluster is left as it is.
@@ -51,6 +52,19 @@ pub struct ImageDefaults {
     pub postgres: BTreeMap<i32, String>,
     pub pgbackrest: Option<String>,
     pub pgbouncer: Option<String>,
+}
+
+impl ImageDefaults {
+    /// From the settings of the process.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            holdfast: settings.operator_image.clone(),
+            postgres: settings.postgres_images.clone(),
+            pgbackrest: settings.pgbackrest_image.clone(),
+            pgbouncer: settings.pgbouncer_image.clone(),
+        }
+    }
 }
 
 /// What exists of the cluster, as far as validation depends on it.

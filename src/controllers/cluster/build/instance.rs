@@ -270,7 +270,7 @@ fn data_mounts(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<VolumeMount
 
 /// Mounts of pgBackRest's configuration and certificates. The empty main file is mounted over whatever the image
 /// brings; the directory below it is a volume of its own, since a volume cannot be mounted inside a projected one.
-fn pgbackrest_mounts() -> Vec<VolumeMount> {
+pub fn pgbackrest_mounts() -> Vec<VolumeMount> {
     let main = format!("{}/pgbackrest.conf", paths::PGBACKREST);
     vec![
         VolumeMount {

@@ -8,7 +8,7 @@ mod desired;
 mod instance;
 mod metadata;
 mod patroni;
-mod pod;
+pub(crate) mod pod;
 mod pooler;
 mod services;
 mod users;
@@ -21,6 +21,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Servi
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+
+pub(crate) use instance::pgbackrest_mounts;
 
 use super::validated::ValidatedCluster;
 use crate::pki::PkiError;

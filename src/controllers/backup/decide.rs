@@ -1,0 +1,288 @@
+//! What to do next about a backup. Pure: what was observed decides, and the clock is passed in.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use super::dereference::Observed;
+use super::failure::Trouble;
+use crate::api::backup::{BackupMethod, JobState};
+use crate::api::conditions;
+use crate::api::repository::Repository;
+use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::domain::options::BackupOptions;
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// It has ended; only its traces are left to be put in order.
+    Settled,
+    /// It cannot be taken, and waiting does not help.
+    Fail(Trouble),
+    /// It has to wait, until `deadline` at most.
+    Wait {
+        /// For what.
+        trouble: Trouble,
+        /// Whether it waits for its turn, and not for something to be put right.
+        for_turn: bool,
+        /// When it fails for that.
+        deadline: DateTime<Utc>,
+    },
+    /// All that can be told from here is right: look at the repository, take the Lease, create the Job.
+    Start(Box<Accepted>),
+    /// The Job is there and runs.
+    Attend(Box<Accepted>),
+    /// The Job has ended: `true`, it says well.
+    Conclude(Box<Accepted>, bool),
+}
+
+/// Proof that the backup can be taken as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The repository, as the cluster has it.
+    pub repository: Repository,
+    /// Its key.
+    pub key: u8,
+    /// Options for pgBackRest, one argument each.
+    pub options: BackupOptions,
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
+    let backup = &observed.backup;
+    if state(backup).is_terminal() {
+        return Step::Settled;
+    }
+    // The deadline is for the start. One that has begun, and whose Job somebody deleted, is begun again.
+    let deadline = if state(backup) == JobState::New {
+        deadline(backup)
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    };
+    let wait = |reason: Reason, what: String, for_turn: bool| {
+        if now >= deadline {
+            let what = format!(
+                "It waited for {} s: {what}",
+                backup.spec.starting_deadline_seconds
+            );
+            return Step::Fail(Trouble::new(
+                // What it waited for is the cause; only a turn that never came is a matter of the deadline itself.
+                if for_turn {
+                    Reason::DeadlineExceeded
+                } else {
+                    reason
+                },
+                what,
+            ));
+        }
+        Step::Wait {
+            trouble: Trouble::new(reason, what),
+            for_turn,
+            deadline,
+        }
+    };
+    let accepted = match accept(backup, observed.cluster.as_ref()) {
+        Ok(accepted) => Box::new(accepted),
+        Err(Refused::Now(trouble)) => return Step::Fail(trouble),
+        Err(Refused::Yet(reason, what)) => return wait(reason, what, false),
+    };
+    if let Some(job) = &observed.job {
+        return match ended(job) {
+            Some(well) => Step::Conclude(accepted, well),
+            None => Step::Attend(accepted),
+        };
+    }
+    let Some(cluster) = &observed.cluster else {
+        return wait(Reason::ClusterMissing, String::new(), false);
+    };
+    if let Some((reason, what)) = not_ready(cluster, &accepted.repository) {
+        return wait(reason, what, false);
+    }
+    if let Some(what) = turn_of_another(backup, &observed.others) {
+        return wait(Reason::RepositoryBusy, what, true);
+    }
+    Step::Start(accepted)
+}
+
+enum Refused {
+    Now(Trouble),
+    Yet(Reason, String),
+}
+
+fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Result<Accepted, Refused> {
+    let now = |reason: Reason, what: String| Refused::Now(Trouble::new(reason, what));
+    if backup.spec.method == BackupMethod::VolumeSnapshot {
+        let what = "Backups by volume snapshot are not built yet".to_owned();
+        return Err(now(Reason::NotSupported, what));
+    }
+    let options = BackupOptions::parse(&backup.spec.options)
+        .map_err(|error| now(Reason::InvalidOptions, format!("The {error}")))?;
+    let name = &backup.spec.pg_cluster;
+    let Some(cluster) = cluster else {
+        let what = format!("There is no PerconaPGCluster {name} in this namespace");
+        return Err(Refused::Yet(Reason::ClusterMissing, what));
+    };
+    if cluster.metadata.deletion_timestamp.is_some() {
+        return Err(now(Reason::ClusterDeleting, format!("{name} is being deleted")));
+    }
+    if cluster.spec.unmanaged.unwrap_or(false) {
+        let what = format!("spec.unmanaged of {name} is true");
+        return Err(Refused::Yet(Reason::ClusterUnmanaged, what));
+    }
+    if !cluster.spec.backups.is_enabled() {
+        let what = format!("spec.backups.enabled of {name} is false");
+        return Err(now(Reason::BackupsDisabled, what));
+    }
+    let wanted = backup.spec.repo_name.as_deref().unwrap_or_default();
+    let Some(repository) = cluster.spec.backups.repository(wanted) else {
+        let there: Vec<&str> = cluster
+            .spec
+            .backups
+            .repositories()
+            .iter()
+            .map(|repository| repository.name.as_str())
+            .collect();
+        let what = format!("'{wanted}' is not among those of {name}: {}", there.join(", "));
+        return Err(now(Reason::RepositoryUnknown, what));
+    };
+    let key = repository.key().ok_or_else(|| {
+        now(
+            Reason::RepositoryUnknown,
+            format!("'{wanted}' is no name of a repository"),
+        )
+    })?;
+    if repository.s3.is_none() {
+        let kind = repository.store().map_or("unknown", |store| store.storage_type());
+        let what = format!("{wanted} is of type {kind}; this version takes backups into S3 only");
+        return Err(now(Reason::NotSupported, what));
+    }
+    Ok(Accepted {
+        repository: repository.clone(),
+        key,
+        options,
+    })
+}
+
+/// What the cluster's own status says against starting a backup now.
+fn not_ready(cluster: &PerconaPGCluster, repository: &Repository) -> Option<(Reason, String)> {
+    let name = cluster.name_any();
+    if cluster.spec.pause.unwrap_or(false) {
+        return Some((Reason::ClusterPaused, format!("spec.pause of {name} is true")));
+    }
+    let Some(status) = &cluster.status else {
+        return Some((Reason::ClusterNotReady, format!("{name} has no status yet")));
+    };
+    let condition = ConditionType::RepositoryReady.of_repository(&repository.name);
+    if let Some(condition) = conditions::find(&status.conditions, &condition)
+        && condition.status == "False"
+        && let Some(reason) = Reason::ALL
+            .iter()
+            .find(|reason| reason.as_str() == condition.reason)
+    {
+        // The cluster's look may be older than the repair, so it is not the last word unless nothing newer can be had.
+        if matches!(reason, Reason::ReferenceMissing | Reason::ConfigurationConflict) {
+            return Some((*reason, condition.message.clone()));
+        }
+    }
+    let leads = status
+        .postgres
+        .as_ref()
+        .is_some_and(|postgres| postgres.ready.unwrap_or(0) > 0);
+    if !leads {
+        return Some((Reason::ClusterNotReady, format!("No instance of {name} is ready")));
+    }
+    None
+}
+
+/// Whose turn it is: one that has begun, else the oldest that waits.
+fn turn_of_another(backup: &PerconaPGBackup, others: &[PerconaPGBackup]) -> Option<String> {
+    let active = |other: &&PerconaPGBackup| matches!(state(other), JobState::Starting | JobState::Running);
+    if let Some(other) = others.iter().find(active) {
+        let since = other
+            .status
+            .as_ref()
+            .and_then(|status| status.started_at.as_ref())
+            .map(|at| format!(" (since {})", time::from_kubernetes(at).format("%H:%M:%S UTC")))
+            .unwrap_or_default();
+        return Some(format!("PerconaPGBackup {} is at work{since}", other.name_any()));
+    }
+    if state(backup) != JobState::New {
+        return None;
+    }
+    let mut before: Vec<&PerconaPGBackup> = others
+        .iter()
+        .filter(|other| state(other) == JobState::New && can_start(other) && order(other) < order(backup))
+        .collect();
+    before.sort_by_key(|other| order(other));
+    let first = before.first()?;
+    Some(format!(
+        "{} before this one, the first is PerconaPGBackup {}",
+        before.len(),
+        first.name_any()
+    ))
+}
+
+/// One that waits for something else than its turn holds up nobody.
+fn can_start(backup: &PerconaPGBackup) -> bool {
+    let status = backup.status.as_ref();
+    let blocked = status
+        .and_then(|status| conditions::find(&status.conditions, ConditionType::Accepted.as_str()))
+        .is_some_and(|condition| condition.status == "False");
+    !blocked && backup.metadata.deletion_timestamp.is_none()
+}
+
+fn order(backup: &PerconaPGBackup) -> (Option<DateTime<Utc>>, String) {
+    let created = backup
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(time::from_kubernetes);
+    (created, backup.name_any())
+}
+
+/// State as last written.
+#[must_use]
+pub fn state(backup: &PerconaPGBackup) -> JobState {
+    backup
+        .status
+        .as_ref()
+        .and_then(|status| status.state.clone())
+        .unwrap_or_default()
+}
+
+/// Until when it may wait.
+#[must_use]
+pub fn deadline(backup: &PerconaPGBackup) -> DateTime<Utc> {
+    let created = backup
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(time::from_kubernetes)
+        .unwrap_or_default();
+    created
+        .checked_add_signed(
+            TimeDelta::try_seconds(backup.spec.starting_deadline_seconds).unwrap_or(TimeDelta::MAX),
+        )
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Whether the Job has ended, and well.
+fn ended(job: &Job) -> Option<bool> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    let holds = |type_: &str| {
+        conditions
+            .iter()
+            .any(|condition| condition.type_ == type_ && condition.status == "True")
+    };
+    if holds("Complete") {
+        Some(true)
+    } else if holds("Failed") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

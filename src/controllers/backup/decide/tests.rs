@@ -1,0 +1,185 @@
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+fn backup(name: &str, created: i64, state: &str) -> PerconaPGBackup {
+    serde_json::from_value(json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup",
+        "metadata": {"name": name, "namespace": "n", "uid": name,
+            "creationTimestamp": at(created).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)},
+        "spec": {"pgCluster": "c", "repoName": "repo1", "startingDeadlineSeconds": 60},
+        "status": {"state": state},
+    }))
+    .unwrap()
+}
+
+fn cluster() -> PerconaPGCluster {
+    serde_json::from_value(json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
+        "metadata": {"name": "c", "namespace": "n", "uid": "u"},
+        "spec": {
+            "postgresVersion": 18,
+            "instances": [{"name": "a", "dataVolumeClaimSpec": {}}],
+            "backups": {"pgbackrest": {"repos": [
+                {"name": "repo1", "s3": {"bucket": "b", "endpoint": "e", "region": "r"}},
+                {"name": "repo2", "gcs": {"bucket": "b"}},
+            ]}},
+        },
+        "status": {"postgres": {"size": 1, "ready": 1}},
+    }))
+    .unwrap()
+}
+
+fn observed(backup: PerconaPGBackup) -> Observed {
+    Observed {
+        backup,
+        cluster: Some(cluster()),
+        user: Default::default(),
+        job: None,
+        pods: vec![],
+        lease: None,
+        others: vec![],
+    }
+}
+
+fn reason(step: &Step) -> (&'static str, Option<Reason>) {
+    match step {
+        Step::Settled => ("settled", None),
+        Step::Fail(trouble) => ("fail", Some(trouble.reason)),
+        Step::Wait { trouble, .. } => ("wait", Some(trouble.reason)),
+        Step::Start(_) => ("start", None),
+        Step::Attend(_) => ("attend", None),
+        Step::Conclude(_, true) => ("succeeded", None),
+        Step::Conclude(_, false) => ("failed", None),
+    }
+}
+
+#[test]
+fn a_backup_of_a_ready_cluster_starts() {
+    assert_eq!(reason(&decide(&observed(backup("one", 0, "")), at(1))).0, "start");
+}
+
+#[test]
+fn one_for_a_cluster_that_is_not_there_waits_and_fails_at_its_deadline() {
+    let mut seen = observed(backup("one", 0, ""));
+    seen.cluster = None;
+    assert_eq!(
+        reason(&decide(&seen, at(59))),
+        ("wait", Some(Reason::ClusterMissing))
+    );
+    assert_eq!(
+        reason(&decide(&seen, at(60))),
+        ("fail", Some(Reason::ClusterMissing))
+    );
+}
+
+#[rstest]
+#[case::unknown_repository(json!({"repoName": "repo3"}), Reason::RepositoryUnknown)]
+#[case::another_kind_of_store(json!({"repoName": "repo2"}), Reason::NotSupported)]
+#[case::snapshot(json!({"method": "volumeSnapshot"}), Reason::NotSupported)]
+#[case::option_of_the_operator(json!({"options": ["--repo=2"]}), Reason::InvalidOptions)]
+fn what_waiting_does_not_help_fails_at_once(#[case] spec: serde_json::Value, #[case] expected: Reason) {
+    let mut whole = json!({"pgCluster": "c", "repoName": "repo1"});
+    for (key, value) in spec.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    let mut one = backup("one", 0, "");
+    one.spec = serde_json::from_value(whole).unwrap();
+    assert_eq!(reason(&decide(&observed(one), at(1))), ("fail", Some(expected)));
+}
+
+#[test]
+fn a_paused_cluster_and_one_without_a_ready_instance_are_waited_for() {
+    let mut seen = observed(backup("one", 0, ""));
+    seen.cluster.as_mut().unwrap().spec.pause = Some(true);
+    assert_eq!(
+        reason(&decide(&seen, at(1))),
+        ("wait", Some(Reason::ClusterPaused))
+    );
+    let mut seen = observed(backup("one", 0, ""));
+    seen.cluster.as_mut().unwrap().status = None;
+    assert_eq!(
+        reason(&decide(&seen, at(1))),
+        ("wait", Some(Reason::ClusterNotReady))
+    );
+}
+
+#[test]
+fn the_one_that_has_begun_goes_first_and_then_the_oldest() {
+    let mut seen = observed(backup("b", 5, ""));
+    seen.others = vec![backup("a", 9, "Running")];
+    let step = decide(&seen, at(10));
+    assert_eq!(reason(&step), ("wait", Some(Reason::RepositoryBusy)));
+    let Step::Wait {
+        trouble, for_turn, ..
+    } = step
+    else {
+        unreachable!()
+    };
+    assert!(
+        for_turn && trouble.message.contains("PerconaPGBackup a is at work"),
+        "{}",
+        trouble.message
+    );
+
+    seen.others = vec![backup("a", 4, ""), backup("z", 9, "")];
+    assert_eq!(reason(&decide(&seen, at(10))).0, "wait");
+    seen.others = vec![backup("z", 9, ""), backup("y", 1, "Failed")];
+    assert_eq!(reason(&decide(&seen, at(10))).0, "start");
+}
+
+#[test]
+fn of_two_created_in_the_same_second_exactly_one_starts() {
+    let mut first = observed(backup("a", 5, ""));
+    first.others = vec![backup("b", 5, "")];
+    let mut second = observed(backup("b", 5, ""));
+    second.others = vec![backup("a", 5, "")];
+    assert_eq!(reason(&decide(&first, at(6))).0, "start");
+    assert_eq!(reason(&decide(&second, at(6))).0, "wait");
+}
+
+#[test]
+fn one_that_waits_for_something_else_holds_up_nobody() {
+    let mut older = backup("a", 1, "");
+    conditions::set(
+        &mut older.status.as_mut().unwrap().conditions,
+        "Accepted",
+        conditions::Status::False,
+        "ClusterMissing",
+        "",
+        None,
+        at(1),
+    );
+    let mut seen = observed(backup("b", 5, ""));
+    seen.others = vec![older];
+    assert_eq!(reason(&decide(&seen, at(6))).0, "start");
+}
+
+#[test]
+fn a_job_that_is_there_is_attended_past_the_deadline_and_concluded_when_it_ends() {
+    let mut seen = observed(backup("one", 0, "Running"));
+    seen.job = Some(Job::default());
+    assert_eq!(reason(&decide(&seen, at(9999))).0, "attend");
+    let done = |type_: &str| -> Job {
+        serde_json::from_value(json!({"status": {"conditions": [{"type": type_, "status": "True"}]}}))
+            .unwrap()
+    };
+    seen.job = Some(done("Complete"));
+    assert_eq!(reason(&decide(&seen, at(9999))).0, "succeeded");
+    seen.job = Some(done("Failed"));
+    assert_eq!(reason(&decide(&seen, at(9999))).0, "failed");
+}
+
+#[test]
+fn what_has_ended_stays_ended() {
+    for state in ["Succeeded", "Failed"] {
+        let mut seen = observed(backup("one", 0, state));
+        seen.cluster = None;
+        assert_eq!(decide(&seen, at(9999)), Step::Settled);
+    }
+}

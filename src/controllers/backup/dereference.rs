@@ -1,0 +1,143 @@
+//! All reads of a reconcile but those of the repository. Bounded in time.
+
+use std::time::Duration;
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::core::DeserializeGuard;
+use kube::{Client, ResourceExt as _};
+
+use super::build;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::cluster::user_files::{Sources, UserFiles};
+use crate::controllers::cluster::{dereference as cluster_reads, user_files};
+use crate::pgbackrest::lease;
+
+/// How long all reads together may take.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Everything a reconcile looks at.
+#[derive(Clone)]
+pub struct Observed {
+    pub backup: PerconaPGBackup,
+    pub cluster: Option<PerconaPGCluster>,
+    pub user: UserFiles,
+    pub job: Option<Job>,
+    /// Pods of the Job, oldest first.
+    pub pods: Vec<Pod>,
+    pub lease: Option<Lease>,
+    /// The other backups of the cluster.
+    pub others: Vec<PerconaPGBackup>,
+}
+
+/// A read did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum DereferenceError {
+    /// The API server refused or could not be reached.
+    #[error("cannot read {what}: {source}")]
+    Read {
+        /// Kind of the objects.
+        what: &'static str,
+        /// What kube said.
+        source: Box<kube::Error>,
+    },
+    /// What the cluster names could not be read.
+    #[error(transparent)]
+    Sources(#[from] cluster_reads::DereferenceError),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+}
+
+impl DereferenceError {
+    /// Short stable name for metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Read { .. } | Self::Sources(_) => "api-read",
+            Self::Timeout => "api-timeout",
+        }
+    }
+
+    fn of(what: &'static str) -> impl Fn(kube::Error) -> Self {
+        move |source| Self::Read {
+            what,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// Reads everything.
+pub async fn dereference(client: &Client, backup: PerconaPGBackup) -> Result<Observed, DereferenceError> {
+    tokio::time::timeout(TIMEOUT, read(client, backup))
+        .await
+        .map_err(|_| DereferenceError::Timeout)?
+}
+
+async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, DereferenceError> {
+    let namespace = backup.namespace().unwrap_or_default();
+    let name = backup.spec.pg_cluster.clone();
+    let job_name = build::job_name(&backup);
+    let lease_name = lease::name(&name, backup.spec.repo_name.as_deref().unwrap_or_default());
+
+    let clusters: Api<PerconaPGCluster> = Api::namespaced(client.clone(), &namespace);
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
+    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job_name}"));
+
+    let (cluster, job, pods, lease, others) = futures::try_join!(
+        async {
+            clusters
+                .get_opt(&name)
+                .await
+                .map_err(DereferenceError::of("the PerconaPGCluster"))
+        },
+        async {
+            jobs.get_opt(&job_name)
+                .await
+                .map_err(DereferenceError::of("the Job"))
+        },
+        async { pods.list(&of_job).await.map_err(DereferenceError::of("Pods")) },
+        async {
+            leases
+                .get_opt(&lease_name)
+                .await
+                .map_err(DereferenceError::of("the Lease"))
+        },
+        async {
+            backups
+                .list(&ListParams::default())
+                .await
+                .map_err(DereferenceError::of("PerconaPGBackups"))
+        },
+    )?;
+    let sources = match &cluster {
+        Some(cluster) => cluster_reads::read_sources(client, &namespace, cluster).await?,
+        None => Sources::new(),
+    };
+    let own = backup.uid();
+    let mut pods = pods.items;
+    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+    Ok(Observed {
+        user: cluster
+            .as_ref()
+            .map(|cluster| user_files::of_cluster(cluster, &sources))
+            .unwrap_or_default(),
+        others: others
+            .items
+            .into_iter()
+            // One that cannot be read is waited for by nobody.
+            .filter_map(|other| other.0.ok())
+            .filter(|other| other.spec.pg_cluster == name && other.uid() != own)
+            .collect(),
+        backup,
+        cluster,
+        job,
+        pods,
+        lease,
+    })
+}

@@ -1,0 +1,455 @@
+//! One backup, once: five steps, and a look at the repository where one is due.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+use super::apply::{Apply, Turn};
+use super::build;
+use super::decide::{self, Accepted, Step};
+use super::dereference::{DereferenceError, Observed, dereference};
+use super::failure::{self, Trouble};
+use super::status::{self, Happened};
+use super::verify::{self, Look};
+use crate::api::backup::{JobState, PerconaPGBackupStatus};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
+use crate::controllers::cluster::validated::ValidatedCluster;
+use crate::controllers::context::Context;
+use crate::controllers::round::{Categorized, Rounds};
+use crate::controllers::writer::WriteError;
+use crate::domain::progress::Tracker;
+use crate::pgbackrest::repository::BackupEvidence;
+
+/// A finished backup is looked for this often while the repository does not show it.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// For this long after its Job has ended; a store that cannot be read extends it.
+const CONFIRMATION: TimeDelta = TimeDelta::minutes(2);
+/// A store that cannot be read for this long after the Job has ended is the end of waiting.
+const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
+/// What nobody tells us about (a Lease, a store) is looked at again after this.
+const WAITING: Duration = Duration::from_secs(5);
+
+/// What all reconciles of this controller share.
+pub struct Shared {
+    /// What all controllers share.
+    pub context: Context,
+    pub(super) rounds: Rounds,
+    /// Progress of running backups by uid; derived again after a restart.
+    trackers: Mutex<HashMap<String, Tracker>>,
+}
+
+impl Shared {
+    /// With nothing tracked yet.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            rounds: Rounds::new("backup"),
+            trackers: Mutex::default(),
+        }
+    }
+}
+
+/// Why a reconcile did not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A read failed.
+    #[error(transparent)]
+    Dereference(#[from] DereferenceError),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Categorized for Failure {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Dereference(error) => error.category(),
+            Self::Write(error) => error.category(),
+        }
+    }
+}
+
+/// Reconciles one backup.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<PerconaPGBackup>>,
+    shared: Arc<Shared>,
+) -> Result<Action, Failure> {
+    let backup = match &object.0 {
+        Ok(backup) => backup.clone(),
+        Err(invalid) => {
+            tracing::warn!(
+                name = object.name_any(),
+                error = invalid.error,
+                "a PerconaPGBackup cannot be read"
+            );
+            return Ok(Action::await_change());
+        }
+    };
+    let observed = dereference(&shared.context.client, backup).await?;
+    let one = One {
+        shared: &shared,
+        namespace: observed.backup.namespace().unwrap_or_default(),
+        observed: &observed,
+        now: Utc::now(),
+    };
+    if observed.backup.metadata.deletion_timestamp.is_some() {
+        return one.end().await;
+    }
+    one.go_on().await
+}
+
+/// After a failure: soon again.
+#[must_use]
+pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGBackup>>, failure: &Failure, _: Arc<Shared>) -> Action {
+    if matches!(failure, Failure::Write(WriteError::NotLeading)) {
+        return Action::await_change();
+    }
+    tracing::warn!(category = failure.category(), error = %failure, "reconcile of a backup failed");
+    Action::requeue(LOOK_AGAIN)
+}
+
+struct One<'a> {
+    shared: &'a Shared,
+    observed: &'a Observed,
+    namespace: String,
+    now: DateTime<Utc>,
+}
+
+impl One<'_> {
+    fn apply(&self) -> Apply<'_> {
+        Apply {
+            writer: &self.shared.context.writer,
+            observed: self.observed,
+            namespace: &self.namespace,
+        }
+    }
+
+    /// The object is being deleted: pgBackRest is stopped, then the Lease is free, then it may go.
+    async fn end(&self) -> Result<Action, Failure> {
+        if !self.apply().stop().await? {
+            return Ok(Action::requeue(LOOK_AGAIN));
+        }
+        self.apply().end_turn().await?;
+        self.forget();
+        self.apply().let_go().await?;
+        Ok(Action::await_change())
+    }
+
+    async fn go_on(&self) -> Result<Action, Failure> {
+        match decide::decide(self.observed, self.now) {
+            Step::Settled => self.settle().await,
+            Step::Fail(trouble) => self.fail(&trouble).await,
+            Step::Wait {
+                trouble,
+                for_turn,
+                deadline,
+            } => self.wait(&trouble, for_turn, deadline).await,
+            Step::Start(accepted) => self.start(&accepted).await,
+            Step::Attend(accepted) => self.attend(&accepted).await,
+            Step::Conclude(accepted, well) => self.conclude(&accepted, well).await,
+        }
+    }
+
+    async fn settle(&self) -> Result<Action, Failure> {
+        self.apply().end_turn().await?;
+        self.forget();
+        self.apply().let_go().await?;
+        Ok(Action::await_change())
+    }
+
+    async fn wait(
+        &self,
+        trouble: &Trouble,
+        for_turn: bool,
+        deadline: DateTime<Utc>,
+    ) -> Result<Action, Failure> {
+        self.tell(&Happened::Waits(trouble, for_turn)).await?;
+        self.shared
+            .context
+            .metrics
+            .not_acted("backup", trouble.reason.as_str());
+        let left = (deadline - self.now).to_std().unwrap_or_default();
+        // A cluster's and another backup's changes wake us; a store's and an agent's Lease do not.
+        Ok(Action::requeue(left.min(WAITING) + Duration::from_millis(50)))
+    }
+
+    async fn fail(&self, trouble: &Trouble) -> Result<Action, Failure> {
+        self.tell(&Happened::Failed(trouble)).await?;
+        self.settle().await
+    }
+
+    async fn start(&self, accepted: &Accepted) -> Result<Action, Failure> {
+        let deadline = decide::deadline(&self.observed.backup);
+        let access = match verify::access(self.observed, accepted) {
+            Ok(access) => access,
+            Err(trouble) => return self.wait_or_fail(trouble, deadline).await,
+        };
+        match verify::before(&access, self.observed, accepted).await {
+            Look::Good => {}
+            Look::Bad(trouble, true) => return self.fail(&trouble).await,
+            Look::Bad(trouble, false) => return self.wait_or_fail(trouble, deadline).await,
+        }
+        let Some(cluster) = self.cluster() else {
+            return Ok(Action::requeue(LOOK_AGAIN));
+        };
+        let validated = match self.validated(cluster) {
+            Ok(validated) => validated,
+            Err(trouble) => return self.wait_or_fail(trouble, deadline).await,
+        };
+        self.apply().hold().await?;
+        if let Turn::Of(holder) = self.apply().take_turn(self.now).await? {
+            let what = format!("{} is in use by {holder}", accepted.repository.name);
+            let trouble = Trouble::new(Reason::RepositoryBusy, what);
+            return self.wait(&trouble, true, deadline).await;
+        }
+        // The state is written before the Job: a backup that waits must see that this one goes first.
+        let begins = Happened::Begins(accepted, &validated.images.pgbackrest);
+        self.tell_at(&begins, Some(access.destination())).await?;
+        let job = build::job(&self.observed.backup, accepted, &validated, cluster);
+        self.apply().start(&job).await?;
+        Ok(Action::await_change())
+    }
+
+    async fn wait_or_fail(&self, trouble: Trouble, deadline: DateTime<Utc>) -> Result<Action, Failure> {
+        if self.now >= deadline && decide::state(&self.observed.backup) == JobState::New {
+            return self.fail(&trouble).await;
+        }
+        self.wait(&trouble, false, deadline).await
+    }
+
+    async fn attend(&self, accepted: &Accepted) -> Result<Action, Failure> {
+        // A Job that an earlier controller made is guarded like our own.
+        self.apply().hold().await?;
+        let image = self
+            .observed
+            .backup
+            .status
+            .as_ref()
+            .and_then(|status| status.image.clone())
+            .unwrap_or_default();
+        if status::running(self.observed).is_some() {
+            let progress = self.track();
+            self.tell(&Happened::Runs(accepted, &image, progress)).await?;
+        } else {
+            self.tell(&Happened::Begins(accepted, &image)).await?;
+        }
+        Ok(Action::await_change())
+    }
+
+    async fn conclude(&self, accepted: &Accepted, well: bool) -> Result<Action, Failure> {
+        let access = verify::access(self.observed, accepted);
+        let found = match &access {
+            Ok(access) => verify::after(access, self.observed).await,
+            Err(trouble) => Err(trouble.clone()),
+        };
+        let ended = job_ended(self.observed).unwrap_or(self.now);
+        let waited = self.now - ended;
+        match found {
+            Ok(Some(evidence)) if evidence.is_complete() => self.succeed(&evidence).await,
+            Ok(Some(evidence)) => {
+                self.unconfirmed(wal_missing(&evidence), waited, CONFIRMATION)
+                    .await
+            }
+            // What pgBackRest reports as failed and the repository does not list is a failure.
+            Ok(None) if !well => self.explain(&access, accepted).await,
+            Ok(None) => {
+                let what = format!("{} lists no backup of this Job", accepted.repository.name);
+                let trouble = Trouble::new(Reason::NotInRepository, what);
+                self.unconfirmed(trouble, waited, CONFIRMATION).await
+            }
+            Err(_) if !well => self.explain(&access, accepted).await,
+            Err(trouble) => self.unconfirmed(trouble, waited, STORE_PATIENCE).await,
+        }
+    }
+
+    async fn unconfirmed(
+        &self,
+        trouble: Trouble,
+        waited: TimeDelta,
+        limit: TimeDelta,
+    ) -> Result<Action, Failure> {
+        if waited >= limit {
+            return self.fail(&trouble).await;
+        }
+        self.tell(&Happened::Unconfirmed(&trouble)).await?;
+        Ok(Action::requeue(LOOK_AGAIN))
+    }
+
+    async fn succeed(&self, evidence: &BackupEvidence) -> Result<Action, Failure> {
+        self.tell(&Happened::Succeeded(evidence)).await?;
+        self.settle().await
+    }
+
+    async fn explain(
+        &self,
+        access: &Result<crate::pgbackrest::access::RepositoryAccess, Trouble>,
+        accepted: &Accepted,
+    ) -> Result<Action, Failure> {
+        let evidence = verify::evidence(access, self.observed, accepted).await;
+        let says = job_says(self.observed);
+        let trouble = failure::of_job(
+            &self.observed.pods,
+            evidence.as_ref().map(|(kind, _)| *kind),
+            evidence.as_ref().map(|(_, text)| text.as_str()),
+            &says,
+        );
+        self.fail(&trouble).await
+    }
+
+    fn cluster(&self) -> Option<&PerconaPGCluster> {
+        self.observed.cluster.as_ref()
+    }
+
+    fn validated(&self, cluster: &PerconaPGCluster) -> Result<ValidatedCluster, Trouble> {
+        let images = ImageDefaults::of(&self.shared.context.settings);
+        validate(
+            cluster,
+            &images,
+            &Existence::default(),
+            &self.observed.user.options,
+            std::collections::BTreeSet::default(),
+        )
+        .map_err(|refusal| Trouble::new(refusal.reason, &refusal.message))
+    }
+
+    fn track(&self) -> Option<crate::domain::progress::Progress> {
+        let uid = self.observed.backup.uid()?;
+        let mut trackers = self
+            .shared
+            .trackers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        status::track(self.observed, trackers.entry(uid).or_default())
+    }
+
+    fn forget(&self) {
+        let uid = self.observed.backup.uid().unwrap_or_default();
+        let mut trackers = self
+            .shared
+            .trackers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        trackers.remove(&uid);
+    }
+
+    async fn tell(&self, happened: &Happened<'_>) -> Result<(), Failure> {
+        self.tell_at(happened, None).await
+    }
+
+    /// Writes the status if it differs, and tells its change as an Event.
+    async fn tell_at(&self, happened: &Happened<'_>, destination: Option<String>) -> Result<(), Failure> {
+        let before = self.observed.backup.status.clone().unwrap_or_default();
+        let mut after = status::status(self.observed, happened, self.now);
+        after.destination = destination.or(after.destination);
+        if before == after {
+            return Ok(());
+        }
+        let name = self.observed.backup.name_any();
+        let body = json!({
+            "apiVersion": "pgv2.percona.com/v2",
+            "kind": "PerconaPGBackup",
+            "metadata": {"name": name},
+            "status": after,
+        });
+        self.shared
+            .context
+            .writer
+            .apply_status::<DeserializeGuard<PerconaPGBackup>>(&self.namespace, &name, &body, FIELD_MANAGER)
+            .await?;
+        self.announce(happened, &before, &after).await;
+        Ok(())
+    }
+
+    async fn announce(
+        &self,
+        happened: &Happened<'_>,
+        before: &PerconaPGBackupStatus,
+        after: &PerconaPGBackupStatus,
+    ) {
+        let news = before.state.clone().unwrap_or_default() != after.state.clone().unwrap_or_default();
+        let (kind, reason, text) = match happened {
+            Happened::Waits(trouble, _) | Happened::Unconfirmed(trouble) => {
+                let told = |status: &PerconaPGBackupStatus| {
+                    status
+                        .conditions
+                        .iter()
+                        .any(|condition| condition.reason == trouble.reason.as_str())
+                };
+                if told(before) {
+                    return;
+                }
+                (EventType::Normal, trouble.reason, trouble.message.clone())
+            }
+            Happened::Failed(trouble) => (EventType::Warning, trouble.reason, trouble.message.clone()),
+            Happened::Succeeded(evidence) => {
+                let label = evidence.backup.label.as_str();
+                let text = format!("{label} is in the repository with its WAL");
+                (EventType::Normal, Reason::Succeeded, text)
+            }
+            Happened::Begins(..) | Happened::Runs(..) if news => {
+                let state = after.state.clone().unwrap_or_default();
+                let text = format!(
+                    "{} is {}",
+                    after.job_name.clone().unwrap_or_default(),
+                    state.as_str()
+                );
+                (EventType::Normal, Reason::InProgress, text)
+            }
+            Happened::Begins(..) | Happened::Runs(..) => return,
+        };
+        let events = &self.shared.context.events;
+        events.publish(&self.observed.backup, kind, reason, &text).await;
+        // A cluster's owner looks at the cluster: what fails there is told there too.
+        if let (Happened::Failed(_), Some(cluster)) = (happened, self.cluster()) {
+            let text = format!("PerconaPGBackup {}: {text}", self.observed.backup.name_any());
+            events.publish(cluster, EventType::Warning, reason, &text).await;
+        }
+    }
+}
+
+fn wal_missing(evidence: &BackupEvidence) -> Trouble {
+    let first = evidence
+        .wal
+        .first_missing
+        .map(|segment| segment.to_string())
+        .unwrap_or_default();
+    let what = format!(
+        "{} needs WAL segment {first}, which has not arrived",
+        evidence.backup.label.as_str()
+    );
+    Trouble::new(Reason::WalMissing, what)
+}
+
+fn job_ended(observed: &Observed) -> Option<DateTime<Utc>> {
+    let status = observed.job.as_ref()?.status.as_ref()?;
+    let failed = || {
+        let conditions = status.conditions.as_ref()?;
+        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
+        condition.last_transition_time.as_ref()
+    };
+    status
+        .completion_time
+        .as_ref()
+        .or_else(failed)
+        .map(time::from_kubernetes)
+}
+
+fn job_says(observed: &Observed) -> String {
+    let message = || {
+        let status = observed.job.as_ref()?.status.as_ref()?;
+        let conditions = status.conditions.as_ref()?;
+        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
+        condition.message.clone()
+    };
+    message().unwrap_or_default()
+}

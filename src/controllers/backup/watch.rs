@@ -1,0 +1,113 @@
+//! What wakes a reconcile: the backup, its Job and Pods, its cluster, and the other backups of that cluster.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::controller::Controller;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Client, ResourceExt as _};
+
+use super::decide::state;
+use super::reconcile::{Failure, Shared, on_failure, reconcile};
+use crate::api::names::{ANNOTATION_BACKUP, LABEL_PGBACKREST_BACKUP};
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::context::Context;
+use crate::controllers::round::leadership_gained;
+
+type Guarded = DeserializeGuard<PerconaPGBackup>;
+
+/// Reconciles backups, in the namespaces of the settings or in all, until the process is told to end.
+pub async fn run(context: Context) {
+    let namespaces = context.settings.namespaces.clone();
+    let shared = Arc::new(Shared::new(context));
+    if namespaces.is_empty() {
+        run_in(&shared, None).await;
+    } else {
+        join_all(
+            namespaces
+                .iter()
+                .map(|namespace| run_in(&shared, Some(namespace.as_str()))),
+        )
+        .await;
+    }
+}
+
+async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
+    let context = &shared.context;
+    let client = &context.client;
+    let of_backups = || watcher::Config::default().labels(LABEL_PGBACKREST_BACKUP);
+    let controller = Controller::new(api::<Guarded>(client, namespace), watcher::Config::default());
+    let backups = controller.store();
+    let siblings = backups.clone();
+    controller
+        .owns(api::<Job>(client, namespace), of_backups())
+        .watches(api::<Pod>(client, namespace), of_backups(), |pod| {
+            let backup = pod.annotations().get(ANNOTATION_BACKUP)?;
+            Some(ObjectRef::<Guarded>::new(backup).within(&pod.namespace()?))
+        })
+        .watches(
+            api::<DeserializeGuard<PerconaPGCluster>>(client, namespace),
+            watcher::Config::default(),
+            move |cluster| unfinished(&backups, &cluster.name_any(), cluster.namespace().as_deref()),
+        )
+        .watches(
+            api::<Guarded>(client, namespace),
+            watcher::Config::default(),
+            move |ended| {
+                // Only the end of one is news for those that wait for their turn.
+                match &ended.0 {
+                    Ok(backup)
+                        if state(backup).is_terminal() || backup.metadata.deletion_timestamp.is_some() =>
+                    {
+                        unfinished(&siblings, &backup.spec.pg_cluster, backup.namespace().as_deref())
+                    }
+                    _ => Vec::new(),
+                }
+            },
+        )
+        .reconcile_all_on(leadership_gained(context.claim.clone()))
+        .graceful_shutdown_on(context.shutdown.clone().cancelled_owned())
+        .run(measured, on_failure, shared.clone())
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "backup controller");
+            }
+        })
+        .await;
+}
+
+async fn measured(
+    object: Arc<Guarded>,
+    shared: Arc<Shared>,
+) -> Result<kube::runtime::controller::Action, Failure> {
+    let context = shared.context.clone();
+    let rounds = shared.rounds.clone();
+    rounds.run(&context, reconcile(object, shared)).await
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn unfinished(backups: &Store<Guarded>, cluster: &str, namespace: Option<&str>) -> Vec<ObjectRef<Guarded>> {
+    backups
+        .state()
+        .iter()
+        .filter(|backup| backup.namespace().as_deref() == namespace)
+        .filter_map(|backup| backup.0.as_ref().ok())
+        .filter(|backup| backup.spec.pg_cluster == cluster && !state(backup).is_terminal())
+        .map(|backup| ObjectRef::new(&backup.name_any()).within(&backup.namespace().unwrap_or_default()))
+        .collect()
+}
