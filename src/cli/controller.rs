@@ -36,7 +36,7 @@ pub struct Controller {
     /// How a log line looks.
     #[arg(long, env = "HOLDFAST_LOG_FORMAT", value_enum, default_value_t)]
     log_format: Format,
-    /// What is logged, as in RUST_LOG.
+    /// What is logged, as in `RUST_LOG`.
     #[arg(long, env = "RUST_LOG", default_value = "info,kube=warn")]
     log: String,
 }

@@ -40,7 +40,7 @@ pub enum WriteError {
     #[error("the API server did not answer within {} s", PATIENCE.as_secs())]
     NoAnswer,
     /// An answer that is no success.
-    #[error("{0}")]
+    #[error("{}", answer(.0))]
     Kube(Box<kube::Error>),
 }
 
@@ -84,6 +84,14 @@ impl WriteError {
             },
             Self::NotLeading | Self::NoAnswer => None,
         }
+    }
+}
+
+/// The API server's own sentence; kube's text repeats it with the whole answer around it.
+fn answer(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Metrics in OpenMetrics text, as Prometheus reads it.
+//! Metrics in the `OpenMetrics` text format, as Prometheus reads it.
 //!
 //! Names and labels are public API. Labels hold controller names and categories only: no object names of users in
 //! unbounded number.

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use crate::objects::{claim, cluster, instance, s3, with};
 use crate::server::Server;
 
+#[expect(clippy::needless_pass_by_value, reason = "called with json! literals")]
 fn spec(spec: Value) -> Value {
     json!({ "spec": spec })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with json! literals")]
 fn repos(repos: Value) -> Value {
     spec(json!({ "backups": { "pgbackrest": { "repos": repos } } }))
 }
@@ -57,6 +59,7 @@ async fn repositories_that_cannot_be_are_refused_with_the_reason() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn specifications_that_contradict_themselves_are_refused_with_the_reason() {
     let server = Server::for_test("cluster-rules").await;
     let from_cluster = json!({ "repoName": "repo1", "clusterName": "d" });

@@ -34,15 +34,15 @@ async fn apply(directory: &Path, test: &str) {
     let server = Server::for_test(test).await;
     for file in ["cr.yaml", "backup.yaml", "restore.yaml"] {
         let path = directory.join(file);
-        let text =
+        let whole =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         // Upstream's sample is mostly comments, more in a row than the parser wants to look ahead.
-        let text: String = text
+        let bare: String = whole
             .lines()
             .filter(|line| !line.starts_with('#'))
             .flat_map(|line| [line, "\n"])
             .collect();
-        let manifest: Value = serde_saphyr::from_str(&text).unwrap();
+        let manifest: Value = serde_saphyr::from_str(&bare).unwrap();
         for version in ["v2", "v1"] {
             let mut manifest = manifest.clone();
             manifest["apiVersion"] = format!("pgv2.percona.com/{version}").into();

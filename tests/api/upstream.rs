@@ -192,7 +192,7 @@ fn compare(theirs: &Value, mine: &Value, path: &str, found: &mut Vec<String>) {
     for (keyword, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
         match (&theirs[keyword], &mine[keyword]) {
             (Value::Object(_), Value::Object(_)) => {
-                compare(&theirs[keyword], &mine[keyword], &format!("{path}{mark}"), found)
+                compare(&theirs[keyword], &mine[keyword], &format!("{path}{mark}"), found);
             }
             (Value::Null, Value::Null) => {}
             (upstream, here) => found.push(format!("{path}{mark}: {upstream} upstream, {here} here")),

@@ -3,6 +3,7 @@
 //! The pod plays both parts: an instance (`server`, archiving, `stanza-create`) and a Job, which reaches the instance
 //! over TLS with the Job's file. It runs one script and ends.
 
+use std::fmt::Write as _;
 use std::{
     collections::BTreeMap,
     io::Write as _,
@@ -155,8 +156,8 @@ impl Engine {
         let mut secrets = format!("[global]\nrepo2-cipher-pass={PASSPHRASE}\n");
         let mut global = BTreeMap::from([("repo2-cipher-type".to_owned(), "aes-256-cbc".to_owned())]);
         for key in [1, 2] {
-            secrets += &format!("repo{key}-s3-key={}\n", stores.get("S3_ACCESS_KEY"));
-            secrets += &format!("repo{key}-s3-key-secret={}\n", stores.get("S3_SECRET_KEY"));
+            writeln!(secrets, "repo{key}-s3-key={}", stores.get("S3_ACCESS_KEY")).unwrap();
+            writeln!(secrets, "repo{key}-s3-key-secret={}", stores.get("S3_SECRET_KEY")).unwrap();
             for (option, value) in [
                 ("path", format!("/{name}/repo{key}")),
                 ("s3-uri-style", "path".to_owned()),

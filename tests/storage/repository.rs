@@ -131,7 +131,7 @@ async fn every_fault_has_its_reason(
         ),
         (
             with_store(plain, |s| {
-                s.port = stores.get("S3_UNTRUSTED_PORT").parse().unwrap()
+                s.port = stores.get("S3_UNTRUSTED_PORT").parse().unwrap();
             }),
             Reason::CertificateUntrusted,
         ),

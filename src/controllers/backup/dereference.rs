@@ -71,7 +71,7 @@ impl DereferenceError {
 
 /// Reads everything.
 pub async fn dereference(client: &Client, backup: PerconaPGBackup) -> Result<Observed, DereferenceError> {
-    tokio::time::timeout(TIMEOUT, read(client, backup))
+    tokio::time::timeout(TIMEOUT, Box::pin(read(client, backup)))
         .await
         .map_err(|_| DereferenceError::Timeout)?
 }

@@ -95,7 +95,7 @@ pub async fn reconcile(
             return Ok(Action::await_change());
         }
     };
-    let observed = dereference(&shared.context.client, backup).await?;
+    let observed = Box::pin(dereference(&shared.context.client, backup)).await?;
     let one = One {
         shared: &shared,
         namespace: observed.backup.namespace().unwrap_or_default(),
@@ -161,9 +161,15 @@ impl One<'_> {
     }
 
     async fn settle(&self) -> Result<Action, Failure> {
+        self.apply().let_go().await?;
+        self.free().await
+    }
+
+    /// Another may begin. The finalizer goes in the reconcile that the written status brings about, since the object
+    /// that was read is older than that status.
+    async fn free(&self) -> Result<Action, Failure> {
         self.apply().end_turn().await?;
         self.forget();
-        self.apply().let_go().await?;
         Ok(Action::await_change())
     }
 
@@ -185,7 +191,7 @@ impl One<'_> {
 
     async fn fail(&self, trouble: &Trouble) -> Result<Action, Failure> {
         self.tell(&Happened::Failed(trouble)).await?;
-        self.settle().await
+        self.free().await
     }
 
     async fn start(&self, accepted: &Accepted) -> Result<Action, Failure> {
@@ -261,13 +267,12 @@ impl One<'_> {
                     .await
             }
             // What pgBackRest reports as failed and the repository does not list is a failure.
-            Ok(None) if !well => self.explain(&access, accepted).await,
+            Ok(None) | Err(_) if !well => self.explain(&access, accepted).await,
             Ok(None) => {
                 let what = format!("{} lists no backup of this Job", accepted.repository.name);
                 let trouble = Trouble::new(Reason::NotInRepository, what);
                 self.unconfirmed(trouble, waited, CONFIRMATION).await
             }
-            Err(_) if !well => self.explain(&access, accepted).await,
             Err(trouble) => self.unconfirmed(trouble, waited, STORE_PATIENCE).await,
         }
     }
@@ -287,7 +292,7 @@ impl One<'_> {
 
     async fn succeed(&self, evidence: &BackupEvidence) -> Result<Action, Failure> {
         self.tell(&Happened::Succeeded(evidence)).await?;
-        self.settle().await
+        self.free().await
     }
 
     async fn explain(

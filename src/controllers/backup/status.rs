@@ -16,6 +16,8 @@ use crate::domain::progress::{Progress, Sample, Tracker};
 use crate::domain::size::Bytes;
 use crate::pgbackrest::repository::BackupEvidence;
 
+const ENDED: &str = "pgBackRest has ended";
+
 /// What happened in this reconcile.
 pub enum Happened<'a> {
     /// It waits.
@@ -35,167 +37,135 @@ pub enum Happened<'a> {
 /// The new status; the old one is kept where nothing is known now.
 #[must_use]
 pub fn status(observed: &Observed, happened: &Happened<'_>, now: DateTime<Utc>) -> PerconaPGBackupStatus {
-    let mut status = observed.backup.status.clone().unwrap_or_default();
-    let generation = observed.backup.metadata.generation;
-    let say = |status: &mut PerconaPGBackupStatus,
-               type_: ConditionType,
-               holds: Status,
-               reason: Reason,
-               text: &str| {
+    let mut draft = Draft {
+        status: observed.backup.status.clone().unwrap_or_default(),
+        observed,
+        now,
+    };
+    match happened {
+        Happened::Waits(trouble, for_turn) => draft.waits(trouble, *for_turn),
+        Happened::Begins(accepted, image) => draft.begins(accepted, image),
+        Happened::Runs(accepted, image, progress) => draft.runs(accepted, image, progress.as_ref()),
+        Happened::Unconfirmed(trouble) => draft.unconfirmed(trouble),
+        Happened::Succeeded(evidence) => draft.succeeded(evidence),
+        Happened::Failed(trouble) => draft.failed(trouble),
+    }
+    draft.status
+}
+
+/// A status in the making.
+struct Draft<'a> {
+    status: PerconaPGBackupStatus,
+    observed: &'a Observed,
+    now: DateTime<Utc>,
+}
+
+impl Draft<'_> {
+    fn say(&mut self, type_: ConditionType, holds: Status, reason: Reason, text: &str) {
         conditions::set(
-            &mut status.conditions,
+            &mut self.status.conditions,
             type_.as_str(),
             holds,
             reason.as_str(),
             text,
-            generation,
-            now,
+            self.observed.backup.metadata.generation,
+            self.now,
         );
-    };
-    match happened {
-        Happened::Waits(trouble, for_turn) => {
-            status.state = Some(status.state.unwrap_or(JobState::New));
-            let accepted = Status::from(*for_turn);
-            let (reason, text) = if *for_turn {
-                (Reason::AsSpecified, "")
-            } else {
-                (trouble.reason, trouble.message.as_str())
-            };
-            say(&mut status, ConditionType::Accepted, accepted, reason, text);
-            if *for_turn {
-                say(
-                    &mut status,
-                    ConditionType::BackupLeaseAcquired,
-                    Status::False,
-                    trouble.reason,
-                    &trouble.message,
-                );
-            }
-        }
-        Happened::Begins(accepted, image) => {
-            if status.state != Some(JobState::Running) {
-                status.state = Some(JobState::Starting);
-            }
-            begun(&mut status, observed, accepted, image);
-            say(
-                &mut status,
-                ConditionType::Accepted,
-                Status::True,
-                Reason::AsSpecified,
-                "",
-            );
-            let held = ConditionType::BackupLeaseAcquired;
-            say(&mut status, held, Status::True, Reason::AsSpecified, "");
-            let (reason, text) = not_running(observed);
-            say(&mut status, ConditionType::Running, Status::False, reason, &text);
-        }
-        Happened::Runs(accepted, image, progress) => {
-            status.state = Some(JobState::Running);
-            begun(&mut status, observed, accepted, image);
-            say(
-                &mut status,
-                ConditionType::Accepted,
-                Status::True,
-                Reason::AsSpecified,
-                "",
-            );
-            let held = ConditionType::BackupLeaseAcquired;
-            say(&mut status, held, Status::True, Reason::AsSpecified, "");
-            let tries = observed.pods.len();
-            let text = match tries {
-                0 | 1 => "pgBackRest is at work".to_owned(),
-                _ => format!("pgBackRest is at work; try {tries}: the one before was interrupted or failed"),
-            };
-            say(
-                &mut status,
-                ConditionType::Running,
-                Status::True,
-                Reason::InProgress,
-                &text,
-            );
-            status.started_at = status
-                .started_at
-                .or_else(|| Some(time::to_kubernetes(started(observed, now))));
-            status.progress = progress.as_ref().map(shown).or(status.progress);
-        }
-        Happened::Unconfirmed(trouble) => {
-            say(
-                &mut status,
-                ConditionType::Running,
-                Status::False,
-                Reason::VerificationPending,
-                "pgBackRest has ended",
-            );
-            say(
-                &mut status,
-                ConditionType::Verified,
-                Status::False,
-                trouble.reason,
-                &trouble.message,
-            );
-        }
-        Happened::Succeeded(evidence) => {
-            status.state = Some(JobState::Succeeded);
-            status.error = None;
-            confirmed(&mut status, evidence);
-            let label = evidence.backup.label.as_str();
-            say(
-                &mut status,
-                ConditionType::Running,
-                Status::False,
-                Reason::Succeeded,
-                "pgBackRest has ended",
-            );
-            let text = format!("backup.info lists {label}, and its WAL is in the archive");
-            say(
-                &mut status,
-                ConditionType::Verified,
-                Status::True,
-                Reason::Succeeded,
-                &text,
-            );
-            say(
-                &mut status,
-                ConditionType::Complete,
-                Status::True,
-                Reason::Succeeded,
-                &text,
-            );
-            conditions::remove(
-                &mut status.conditions,
-                ConditionType::BackupLeaseAcquired.as_str(),
-            );
-        }
-        Happened::Failed(trouble) => {
-            status.state = Some(JobState::Failed);
-            status.error = Some(trouble.message.clone());
-            status.completed = Some(time::to_kubernetes(now));
-            if let Some(progress) = &mut status.progress {
-                progress.bytes_per_second = None;
-                progress.eta_seconds = None;
-                progress.summary = None;
-            }
-            say(
-                &mut status,
-                ConditionType::Running,
-                Status::False,
-                trouble.reason,
-                "",
-            );
-            say(
-                &mut status,
-                ConditionType::Complete,
-                Status::False,
-                trouble.reason,
-                &trouble.message,
-            );
-            conditions::remove(
-                &mut status.conditions,
-                ConditionType::BackupLeaseAcquired.as_str(),
-            );
+    }
+
+    fn waits(&mut self, trouble: &Trouble, for_turn: bool) {
+        self.status.state.get_or_insert(JobState::New);
+        let (reason, text) = (trouble.reason, trouble.message.as_str());
+        if for_turn {
+            self.say(ConditionType::Accepted, Status::True, Reason::AsSpecified, "");
+            self.say(ConditionType::BackupLeaseAcquired, Status::False, reason, text);
+        } else {
+            self.say(ConditionType::Accepted, Status::False, reason, text);
         }
     }
-    status
+
+    fn begins(&mut self, accepted: &Accepted, image: &str) {
+        if self.status.state != Some(JobState::Running) {
+            self.status.state = Some(JobState::Starting);
+        }
+        self.begun(accepted, image);
+        let (reason, text) = not_running(self.observed);
+        self.say(ConditionType::Running, Status::False, reason, &text);
+    }
+
+    fn runs(&mut self, accepted: &Accepted, image: &str, progress: Option<&Progress>) {
+        self.status.state = Some(JobState::Running);
+        self.begun(accepted, image);
+        let text = match self.observed.pods.len() {
+            0 | 1 => "pgBackRest is at work".to_owned(),
+            tries => format!("pgBackRest is at work; try {tries}: the one before was interrupted or failed"),
+        };
+        self.say(ConditionType::Running, Status::True, Reason::InProgress, &text);
+        if self.status.started_at.is_none() {
+            self.status.started_at = Some(time::to_kubernetes(started(self.observed, self.now)));
+        }
+        if let Some(progress) = progress {
+            self.status.progress = Some(shown(progress));
+        }
+    }
+
+    fn unconfirmed(&mut self, trouble: &Trouble) {
+        let pending = Reason::VerificationPending;
+        self.say(ConditionType::Running, Status::False, pending, ENDED);
+        self.say(
+            ConditionType::Verified,
+            Status::False,
+            trouble.reason,
+            &trouble.message,
+        );
+    }
+
+    fn succeeded(&mut self, evidence: &BackupEvidence) {
+        self.status.state = Some(JobState::Succeeded);
+        self.status.error = None;
+        confirmed(&mut self.status, evidence);
+        let label = evidence.backup.label.as_str();
+        let text = format!("backup.info lists {label}, and its WAL is in the archive");
+        self.say(ConditionType::Running, Status::False, Reason::Succeeded, ENDED);
+        self.say(ConditionType::Verified, Status::True, Reason::Succeeded, &text);
+        self.say(ConditionType::Complete, Status::True, Reason::Succeeded, &text);
+        self.turn_is_over();
+    }
+
+    fn failed(&mut self, trouble: &Trouble) {
+        self.status.state = Some(JobState::Failed);
+        self.status.error = Some(trouble.message.clone());
+        self.status.completed = Some(time::to_kubernetes(self.now));
+        if let Some(progress) = &mut self.status.progress {
+            progress.bytes_per_second = None;
+            progress.eta_seconds = None;
+            progress.summary = None;
+        }
+        self.say(ConditionType::Running, Status::False, trouble.reason, "");
+        self.say(
+            ConditionType::Complete,
+            Status::False,
+            trouble.reason,
+            &trouble.message,
+        );
+        self.turn_is_over();
+    }
+
+    fn turn_is_over(&mut self) {
+        let turn = ConditionType::BackupLeaseAcquired.as_str();
+        conditions::remove(&mut self.status.conditions, turn);
+    }
+
+    fn begun(&mut self, accepted: &Accepted, image: &str) {
+        begun(&mut self.status, self.observed, accepted, image);
+        self.say(ConditionType::Accepted, Status::True, Reason::AsSpecified, "");
+        self.say(
+            ConditionType::BackupLeaseAcquired,
+            Status::True,
+            Reason::AsSpecified,
+            "",
+        );
+    }
 }
 
 fn begun(status: &mut PerconaPGBackupStatus, observed: &Observed, accepted: &Accepted, image: &str) {

@@ -88,7 +88,7 @@ async fn measured(
 ) -> Result<kube::runtime::controller::Action, Failure> {
     let context = shared.context.clone();
     let rounds = shared.rounds.clone();
-    rounds.run(&context, reconcile(object, shared)).await
+    rounds.run(&context, Box::pin(reconcile(object, shared))).await
 }
 
 fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>

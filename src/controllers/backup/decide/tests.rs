@@ -39,7 +39,7 @@ fn observed(backup: PerconaPGBackup) -> Observed {
     Observed {
         backup,
         cluster: Some(cluster()),
-        user: Default::default(),
+        user: crate::controllers::cluster::user_files::UserFiles::default(),
         job: None,
         pods: vec![],
         lease: None,

@@ -15,7 +15,7 @@ fn observed(pods: Vec<Pod>) -> Observed {
         }))
         .unwrap(),
         cluster: None,
-        user: Default::default(),
+        user: crate::controllers::cluster::user_files::UserFiles::default(),
         job: None,
         pods,
         lease: None,
