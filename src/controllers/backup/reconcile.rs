@@ -37,6 +37,8 @@ const CONFIRMATION: TimeDelta = TimeDelta::minutes(2);
 const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
 /// What nobody tells us about (a Lease, a store) is looked at again after this.
 const WAITING: Duration = Duration::from_secs(5);
+/// What we are told about needs no look before the deadline.
+const LATER: Duration = Duration::from_secs(3600);
 
 /// What all reconciles of this controller share.
 pub struct Shared {
@@ -153,7 +155,7 @@ impl One<'_> {
                 trouble,
                 for_turn,
                 deadline,
-            } => self.wait(&trouble, for_turn, deadline).await,
+            } => self.wait(&trouble, for_turn, deadline, LATER).await,
             Step::Start(accepted) => self.start(&accepted).await,
             Step::Attend(accepted) => self.attend(&accepted).await,
             Step::Conclude(accepted, well) => self.conclude(&accepted, well).await,
@@ -173,11 +175,13 @@ impl One<'_> {
         Ok(Action::await_change())
     }
 
+    /// `again`: when to look without being woken. A cluster's and another backup's changes wake us.
     async fn wait(
         &self,
         trouble: &Trouble,
         for_turn: bool,
         deadline: DateTime<Utc>,
+        again: Duration,
     ) -> Result<Action, Failure> {
         self.tell(&Happened::Waits(trouble, for_turn)).await?;
         self.shared
@@ -185,8 +189,7 @@ impl One<'_> {
             .metrics
             .not_acted("backup", trouble.reason.as_str());
         let left = (deadline - self.now).to_std().unwrap_or_default();
-        // A cluster's and another backup's changes wake us; a store's and an agent's Lease do not.
-        Ok(Action::requeue(left.min(WAITING) + Duration::from_millis(50)))
+        Ok(Action::requeue(left.min(again) + Duration::from_millis(50)))
     }
 
     async fn fail(&self, trouble: &Trouble) -> Result<Action, Failure> {
@@ -216,7 +219,7 @@ impl One<'_> {
         if let Turn::Of(holder) = self.apply().take_turn(self.now).await? {
             let what = format!("{} is in use by {holder}", accepted.repository.name);
             let trouble = Trouble::new(Reason::RepositoryBusy, what);
-            return self.wait(&trouble, true, deadline).await;
+            return self.wait(&trouble, true, deadline, WAITING).await;
         }
         // The state is written before the Job: a backup that waits must see that this one goes first.
         let begins = Happened::Begins(accepted, &validated.images.pgbackrest);
@@ -230,7 +233,7 @@ impl One<'_> {
         if self.now >= deadline && decide::state(&self.observed.backup) == JobState::New {
             return self.fail(&trouble).await;
         }
-        self.wait(&trouble, false, deadline).await
+        self.wait(&trouble, false, deadline, WAITING).await
     }
 
     async fn attend(&self, accepted: &Accepted) -> Result<Action, Failure> {

@@ -127,6 +127,9 @@ impl ClusterConfiguration {
     fn repositories_and_user(&self, global: &mut Section<'_>, reader: Reader) {
         global.set("log-level-file", "off");
         global.set("compress-type", "zst");
+        // pgBackRest repeats a refused request for this long, several times over: a full store fails a backup after
+        // 2 minutes with it, after 7.6 with the default of 60 s. A connection without one byte for so long is dead.
+        global.set("io-timeout", "15");
         for repository in &self.repositories {
             self.repository(global, repository, reader);
         }
