@@ -9,5 +9,6 @@ pub mod context;
 pub mod events;
 pub mod leadership;
 pub mod operator;
+pub mod reading;
 pub mod round;
 pub mod writer;

@@ -1,7 +1,5 @@
 //! All reads of a reconcile but those of the repository. Bounded in time.
 
-use std::time::Duration;
-
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,10 +11,8 @@ use super::build;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
+use crate::controllers::reading::{PATIENCE, ReadError};
 use crate::pgbackrest::lease;
-
-/// How long all reads together may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -32,51 +28,14 @@ pub struct Observed {
     pub others: Vec<PerconaPGBackup>,
 }
 
-/// A read did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum DereferenceError {
-    /// The API server refused or could not be reached.
-    #[error("cannot read {what}: {source}")]
-    Read {
-        /// Kind of the objects.
-        what: &'static str,
-        /// What kube said.
-        source: Box<kube::Error>,
-    },
-    /// What the cluster names could not be read.
-    #[error(transparent)]
-    Sources(#[from] cluster_reads::DereferenceError),
-    /// The API server did not answer in time.
-    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
-    Timeout,
-}
-
-impl DereferenceError {
-    /// Short stable name for metrics.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Read { .. } | Self::Sources(_) => "api-read",
-            Self::Timeout => "api-timeout",
-        }
-    }
-
-    fn of(what: &'static str) -> impl Fn(kube::Error) -> Self {
-        move |source| Self::Read {
-            what,
-            source: Box::new(source),
-        }
-    }
-}
-
 /// Reads everything.
-pub async fn dereference(client: &Client, backup: PerconaPGBackup) -> Result<Observed, DereferenceError> {
-    tokio::time::timeout(TIMEOUT, Box::pin(read(client, backup)))
+pub async fn dereference(client: &Client, backup: PerconaPGBackup) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, backup)))
         .await
-        .map_err(|_| DereferenceError::Timeout)?
+        .map_err(|_| ReadError::Timeout)?
 }
 
-async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, DereferenceError> {
+async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, ReadError> {
     let namespace = backup.namespace().unwrap_or_default();
     let name = backup.spec.pg_cluster.clone();
     let job_name = build::job_name(&backup);
@@ -94,25 +53,21 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Dere
             clusters
                 .get_opt(&name)
                 .await
-                .map_err(DereferenceError::of("the PerconaPGCluster"))
+                .map_err(ReadError::of("the PerconaPGCluster"))
         },
-        async {
-            jobs.get_opt(&job_name)
-                .await
-                .map_err(DereferenceError::of("the Job"))
-        },
-        async { pods.list(&of_job).await.map_err(DereferenceError::of("Pods")) },
+        async { jobs.get_opt(&job_name).await.map_err(ReadError::of("the Job")) },
+        async { pods.list(&of_job).await.map_err(ReadError::of("Pods")) },
         async {
             leases
                 .get_opt(&lease_name)
                 .await
-                .map_err(DereferenceError::of("the Lease"))
+                .map_err(ReadError::of("the Lease"))
         },
         async {
             backups
                 .list(&ListParams::default())
                 .await
-                .map_err(DereferenceError::of("PerconaPGBackups"))
+                .map_err(ReadError::of("PerconaPGBackups"))
         },
     )?;
     let sources = match &cluster {

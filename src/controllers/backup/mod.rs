@@ -4,6 +4,7 @@
 //! repository; a backup has succeeded when the repository holds it with its WAL, whatever its Job says; names are
 //! derived from the object's uid, so that a controller that was killed at any line goes on where it was.
 
+mod announce;
 mod apply;
 mod build;
 mod decide;

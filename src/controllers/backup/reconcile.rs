@@ -8,22 +8,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
-use kube::runtime::events::EventType;
-use serde_json::json;
 
-use super::FIELD_MANAGER;
 use super::apply::{Apply, Turn};
-use super::build;
 use super::decide::{self, Accepted, Step};
-use super::dereference::{DereferenceError, Observed, dereference};
+use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
 use super::status::{self, Happened};
 use super::verify::{self, Look};
-use crate::api::backup::{JobState, PerconaPGBackupStatus};
+use super::{announce, build};
+use crate::api::backup::JobState;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
+use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, Rounds};
 use crate::controllers::writer::WriteError;
 use crate::domain::progress::Tracker;
@@ -38,7 +36,7 @@ const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
 /// What nobody tells us about (a Lease, a store) is looked at again after this.
 const WAITING: Duration = Duration::from_secs(5);
 /// What we are told about needs no look before the deadline.
-const LATER: Duration = Duration::from_secs(3600);
+const LATER: Duration = Duration::from_hours(1);
 
 /// What all reconciles of this controller share.
 pub struct Shared {
@@ -66,7 +64,7 @@ impl Shared {
 pub enum Failure {
     /// A read failed.
     #[error(transparent)]
-    Dereference(#[from] DereferenceError),
+    Dereference(#[from] ReadError),
     /// A write failed.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -223,7 +221,14 @@ impl One<'_> {
         }
         // The state is written before the Job: a backup that waits must see that this one goes first.
         let begins = Happened::Begins(accepted, &validated.images.pgbackrest);
-        self.tell_at(&begins, Some(access.destination())).await?;
+        announce::tell(
+            &self.shared.context,
+            self.observed,
+            &begins,
+            Some(access.destination()),
+            self.now,
+        )
+        .await?;
         let job = build::job(&self.observed.backup, accepted, &validated, cluster);
         self.apply().start(&job).await?;
         Ok(Action::await_change())
@@ -351,77 +356,7 @@ impl One<'_> {
     }
 
     async fn tell(&self, happened: &Happened<'_>) -> Result<(), Failure> {
-        self.tell_at(happened, None).await
-    }
-
-    /// Writes the status if it differs, and tells its change as an Event.
-    async fn tell_at(&self, happened: &Happened<'_>, destination: Option<String>) -> Result<(), Failure> {
-        let before = self.observed.backup.status.clone().unwrap_or_default();
-        let mut after = status::status(self.observed, happened, self.now);
-        after.destination = destination.or(after.destination);
-        if before == after {
-            return Ok(());
-        }
-        let name = self.observed.backup.name_any();
-        let body = json!({
-            "apiVersion": "pgv2.percona.com/v2",
-            "kind": "PerconaPGBackup",
-            "metadata": {"name": name},
-            "status": after,
-        });
-        self.shared
-            .context
-            .writer
-            .apply_status::<DeserializeGuard<PerconaPGBackup>>(&self.namespace, &name, &body, FIELD_MANAGER)
-            .await?;
-        self.announce(happened, &before, &after).await;
-        Ok(())
-    }
-
-    async fn announce(
-        &self,
-        happened: &Happened<'_>,
-        before: &PerconaPGBackupStatus,
-        after: &PerconaPGBackupStatus,
-    ) {
-        let news = before.state.clone().unwrap_or_default() != after.state.clone().unwrap_or_default();
-        let (kind, reason, text) = match happened {
-            Happened::Waits(trouble, _) | Happened::Unconfirmed(trouble) => {
-                let told = |status: &PerconaPGBackupStatus| {
-                    status
-                        .conditions
-                        .iter()
-                        .any(|condition| condition.reason == trouble.reason.as_str())
-                };
-                if told(before) {
-                    return;
-                }
-                (EventType::Normal, trouble.reason, trouble.message.clone())
-            }
-            Happened::Failed(trouble) => (EventType::Warning, trouble.reason, trouble.message.clone()),
-            Happened::Succeeded(evidence) => {
-                let label = evidence.backup.label.as_str();
-                let text = format!("{label} is in the repository with its WAL");
-                (EventType::Normal, Reason::Succeeded, text)
-            }
-            Happened::Begins(..) | Happened::Runs(..) if news => {
-                let state = after.state.clone().unwrap_or_default();
-                let text = format!(
-                    "{} is {}",
-                    after.job_name.clone().unwrap_or_default(),
-                    state.as_str()
-                );
-                (EventType::Normal, Reason::InProgress, text)
-            }
-            Happened::Begins(..) | Happened::Runs(..) => return,
-        };
-        let events = &self.shared.context.events;
-        events.publish(&self.observed.backup, kind, reason, &text).await;
-        // A cluster's owner looks at the cluster: what fails there is told there too.
-        if let (Happened::Failed(_), Some(cluster)) = (happened, self.cluster()) {
-            let text = format!("PerconaPGBackup {}: {text}", self.observed.backup.name_any());
-            events.publish(cluster, EventType::Warning, reason, &text).await;
-        }
+        Ok(announce::tell(&self.shared.context, self.observed, happened, None, self.now).await?)
     }
 }
 

@@ -3,61 +3,51 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::Api;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use kube::{Client, ResourceExt as _};
 
 use super::decide::state;
 use super::reconcile::{Failure, Shared, on_failure, reconcile};
 use crate::api::names::{ANNOTATION_BACKUP, LABEL_PGBACKREST_BACKUP};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
+use crate::controllers::reading::{in_each_namespace, within};
 use crate::controllers::round::leadership_gained;
 
 type Guarded = DeserializeGuard<PerconaPGBackup>;
 
 /// Reconciles backups, in the namespaces of the settings or in all, until the process is told to end.
 pub async fn run(context: Context) {
-    let namespaces = context.settings.namespaces.clone();
+    let settings = context.settings.clone();
     let shared = Arc::new(Shared::new(context));
-    if namespaces.is_empty() {
-        run_in(&shared, None).await;
-    } else {
-        join_all(
-            namespaces
-                .iter()
-                .map(|namespace| run_in(&shared, Some(namespace.as_str()))),
-        )
-        .await;
-    }
+    in_each_namespace(&settings, |namespace| run_in(&shared, namespace)).await;
 }
 
 async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let context = &shared.context;
     let client = &context.client;
     let of_backups = || watcher::Config::default().labels(LABEL_PGBACKREST_BACKUP);
-    let controller = Controller::new(api::<Guarded>(client, namespace), watcher::Config::default());
+    let controller = Controller::new(within::<Guarded>(client, namespace), watcher::Config::default());
     let backups = controller.store();
     let siblings = backups.clone();
     controller
-        .owns(api::<Job>(client, namespace), of_backups())
-        .watches(api::<Pod>(client, namespace), of_backups(), |pod| {
+        .owns(within::<Job>(client, namespace), of_backups())
+        .watches(within::<Pod>(client, namespace), of_backups(), |pod| {
             let backup = pod.annotations().get(ANNOTATION_BACKUP)?;
             Some(ObjectRef::<Guarded>::new(backup).within(&pod.namespace()?))
         })
         .watches(
-            api::<DeserializeGuard<PerconaPGCluster>>(client, namespace),
+            within::<DeserializeGuard<PerconaPGCluster>>(client, namespace),
             watcher::Config::default(),
             move |cluster| unfinished(&backups, &cluster.name_any(), cluster.namespace().as_deref()),
         )
         .watches(
-            api::<Guarded>(client, namespace),
+            within::<Guarded>(client, namespace),
             watcher::Config::default(),
             move |ended| {
                 // Only the end of one is news for those that wait for their turn.
@@ -89,16 +79,6 @@ async fn measured(
     let context = shared.context.clone();
     let rounds = shared.rounds.clone();
     rounds.run(&context, Box::pin(reconcile(object, shared))).await
-}
-
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 fn unfinished(backups: &Store<Guarded>, cluster: &str, namespace: Option<&str>) -> Vec<ObjectRef<Guarded>> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service};
@@ -13,9 +12,7 @@ use super::build::{Held, HeldSecret};
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, Names};
 use super::user_files::{self, Source, Sources};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
-
-/// How long all reads together may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
+use crate::controllers::reading::{PATIENCE, ReadError};
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -35,52 +32,14 @@ pub struct Observed {
     pub backups: Vec<PerconaPGBackup>,
 }
 
-/// A read did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum DereferenceError {
-    /// The API server refused or could not be reached.
-    #[error("cannot read {what}: {source}")]
-    Read {
-        /// Kind of the objects.
-        what: &'static str,
-        /// What kube said.
-        source: Box<kube::Error>,
-    },
-    /// The API server did not answer in time.
-    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
-    Timeout,
-}
-
-impl DereferenceError {
-    /// Short stable name for metrics and Events.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "api-read",
-            Self::Timeout => "api-timeout",
-        }
-    }
-
-    fn of(what: &'static str) -> impl Fn(kube::Error) -> Self {
-        move |source| Self::Read {
-            what,
-            source: Box::new(source),
-        }
-    }
-}
-
 /// Reads everything.
-pub async fn dereference(
-    client: &Client,
-    cluster: Arc<PerconaPGCluster>,
-) -> Result<Observed, DereferenceError> {
-    tokio::time::timeout(TIMEOUT, Box::pin(read(client, cluster)))
+pub async fn dereference(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, cluster)))
         .await
-        .map_err(|_| DereferenceError::Timeout)?
+        .map_err(|_| ReadError::Timeout)?
 }
 
-#[expect(clippy::too_many_lines, reason = "one list of reads that run at once")]
-async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, DereferenceError> {
+async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
     let names = Names {
         cluster: cluster.name_any(),
         namespace: cluster.namespace().unwrap_or_default(),
@@ -108,39 +67,29 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
             stateful_sets
                 .list(&data)
                 .await
-                .map_err(DereferenceError::of("StatefulSets"))
+                .map_err(ReadError::of("StatefulSets"))
         },
-        async { pods.list(&data).await.map_err(DereferenceError::of("Pods")) },
+        async { pods.list(&data).await.map_err(ReadError::of("Pods")) },
         async {
             claims
                 .list(&data)
                 .await
-                .map_err(DereferenceError::of("PersistentVolumeClaims"))
+                .map_err(ReadError::of("PersistentVolumeClaims"))
         },
         async {
             deployments
                 .get_opt(&pooler_name)
                 .await
-                .map_err(DereferenceError::of("Deployments"))
+                .map_err(ReadError::of("Deployments"))
         },
-        async {
-            endpoints
-                .get_opt(&ha)
-                .await
-                .map_err(DereferenceError::of("Endpoints"))
-        },
-        async {
-            services
-                .get_opt(&ha)
-                .await
-                .map_err(DereferenceError::of("Services"))
-        },
-        async { secrets.list(&ours).await.map_err(DereferenceError::of("Secrets")) },
+        async { endpoints.get_opt(&ha).await.map_err(ReadError::of("Endpoints")) },
+        async { services.get_opt(&ha).await.map_err(ReadError::of("Services")) },
+        async { secrets.list(&ours).await.map_err(ReadError::of("Secrets")) },
         async {
             backups
                 .list(&ListParams::default())
                 .await
-                .map_err(DereferenceError::of("PerconaPGBackups"))
+                .map_err(ReadError::of("PerconaPGBackups"))
         },
     )?;
     let mut held = BTreeMap::new();
@@ -150,10 +99,7 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
     // What was made by another hand need not carry our label, and its content must be kept all the same.
     for name in expected_secrets(&names, &cluster) {
         if !held.contains_key(&name)
-            && let Some(secret) = secrets
-                .get_opt(&name)
-                .await
-                .map_err(DereferenceError::of("Secrets"))?
+            && let Some(secret) = secrets.get_opt(&name).await.map_err(ReadError::of("Secrets"))?
         {
             held.insert(name, keep(secret));
         }
@@ -222,19 +168,19 @@ pub async fn read_sources(
     client: &Client,
     namespace: &str,
     cluster: &PerconaPGCluster,
-) -> Result<Sources, DereferenceError> {
+) -> Result<Sources, ReadError> {
     let mut found = Sources::new();
     for source in referenced_sources(cluster) {
         let data = match &source {
             Source::Secret(name) => Api::<Secret>::namespaced(client.clone(), namespace)
                 .get_opt(name)
                 .await
-                .map_err(DereferenceError::of("Secrets"))?
+                .map_err(ReadError::of("Secrets"))?
                 .map(|secret| keep(secret).data),
             Source::ConfigMap(name) => Api::<ConfigMap>::namespaced(client.clone(), namespace)
                 .get_opt(name)
                 .await
-                .map_err(DereferenceError::of("ConfigMaps"))?
+                .map_err(ReadError::of("ConfigMaps"))?
                 .map(|map| {
                     let text = map
                         .data

@@ -11,7 +11,7 @@ use kube::runtime::controller::Action;
 
 use super::apply::{Applied, Apply};
 use super::build::{BuildError, build};
-use super::dereference::{DereferenceError, Observed, dereference};
+use super::dereference::{Observed, dereference};
 use super::existence::existence;
 use super::names::FIELD_MANAGER;
 use super::repositories::{Looks, Verdict};
@@ -24,6 +24,7 @@ use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
 use crate::controllers::context::Context;
+use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, Rounds, pause_after};
 use crate::controllers::writer::WriteError;
 
@@ -59,7 +60,7 @@ impl Shared {
 pub enum Failure {
     /// A read failed.
     #[error(transparent)]
-    Dereference(#[from] DereferenceError),
+    Dereference(#[from] ReadError),
     /// Something could not be made.
     #[error(transparent)]
     Build(#[from] BuildError),

@@ -6,15 +6,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
-use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
-use kube::api::{Api, PartialObjectMeta};
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::ResourceExt as _;
+use kube::api::PartialObjectMeta;
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use kube::{Client, ResourceExt as _};
 
 use super::dereference::referenced_sources;
 use super::names::{LABEL_CLUSTER, LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGED_BY};
@@ -24,24 +23,16 @@ use super::user_files::Source;
 use crate::agent::report::INSTANCE_ANNOTATION;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
+use crate::controllers::reading::{in_each_namespace, within};
 use crate::controllers::round::leadership_gained;
 
 type Guarded = DeserializeGuard<PerconaPGCluster>;
 
 /// Reconciles clusters, in the namespaces of the settings or in all, until the process is told to end.
 pub async fn run(context: Context) {
-    let namespaces = context.settings.namespaces.clone();
+    let settings = context.settings.clone();
     let shared = Arc::new(Shared::new(context));
-    if namespaces.is_empty() {
-        run_in(&shared, None).await;
-    } else {
-        join_all(
-            namespaces
-                .iter()
-                .map(|namespace| run_in(&shared, Some(namespace.as_str()))),
-        )
-        .await;
-    }
+    in_each_namespace(&settings, |namespace| run_in(&shared, namespace)).await;
 }
 
 async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
@@ -51,18 +42,18 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let instances = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_INSTANCE}"));
     let everything = watcher::Config::default;
 
-    let controller = Controller::new(api::<Guarded>(client, namespace), everything());
+    let controller = Controller::new(within::<Guarded>(client, namespace), everything());
     let clusters = controller.store();
     let seen = Seen::default();
     controller
-        .owns(api::<StatefulSet>(client, namespace), ours.clone())
-        .owns(api::<Deployment>(client, namespace), ours.clone())
-        .owns(api::<PartialObjectMeta<Service>>(client, namespace), ours)
-        .watches(api::<Pod>(client, namespace), instances, move |pod| {
+        .owns(within::<StatefulSet>(client, namespace), ours.clone())
+        .owns(within::<Deployment>(client, namespace), ours.clone())
+        .owns(within::<PartialObjectMeta<Service>>(client, namespace), ours)
+        .watches(within::<Pod>(client, namespace), instances, move |pod| {
             if seen.is_news(&pod) { by_label(&pod) } else { None }
         })
         .watches(
-            api::<PartialObjectMeta<Secret>>(client, namespace),
+            within::<PartialObjectMeta<Secret>>(client, namespace),
             everything(),
             {
                 let clusters = clusters.clone();
@@ -70,7 +61,7 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
             },
         )
         .watches(
-            api::<PartialObjectMeta<ConfigMap>>(client, namespace),
+            within::<PartialObjectMeta<ConfigMap>>(client, namespace),
             everything(),
             {
                 let clusters = clusters.clone();
@@ -78,7 +69,7 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
             },
         )
         .watches(
-            api::<DeserializeGuard<PerconaPGBackup>>(client, namespace),
+            within::<DeserializeGuard<PerconaPGBackup>>(client, namespace),
             everything(),
             |backup| {
                 let cluster = backup.0.as_ref().ok()?.spec.pg_cluster.clone();
@@ -94,16 +85,6 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
             }
         })
         .await;
-}
-
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 fn reference(cluster: &str, namespace: Option<String>) -> ObjectRef<Guarded> {

@@ -1,0 +1,70 @@
+//! Reading from the API server: where to look, and how a read fails.
+
+use futures::future::join_all;
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource};
+
+use super::context::Settings;
+
+/// How long all reads of a reconcile may take together; kube itself would wait for ever.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// A read did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The API server refused or could not be reached.
+    #[error("cannot read {what}: {source}")]
+    Read {
+        /// Kind of the objects.
+        what: &'static str,
+        /// What kube said.
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s", PATIENCE.as_secs())]
+    Timeout,
+}
+
+impl ReadError {
+    /// Short stable name for metrics and Events.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "api-read",
+            Self::Timeout => "api-timeout",
+        }
+    }
+
+    /// For `map_err`: names what was read.
+    pub fn of(what: &'static str) -> impl Fn(kube::Error) -> Self {
+        move |source| Self::Read {
+            what,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// Objects of one namespace, or of all.
+#[must_use]
+pub fn within<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Runs something for each namespace that is watched, or once for all of them, until all have ended.
+pub async fn in_each_namespace<'a, F: Future<Output = ()>>(
+    settings: &'a Settings,
+    run: impl Fn(Option<&'a str>) -> F,
+) {
+    if settings.namespaces.is_empty() {
+        run(None).await;
+    } else {
+        join_all(settings.namespaces.iter().map(|namespace| run(Some(namespace)))).await;
+    }
+}
