@@ -32,9 +32,21 @@ one-tls-provider:
 test-unit: ## Unit and property tests: no cluster needed
 	$(CARGO) test --locked --lib --quiet
 
+.PHONY: deny
+deny: ## Licences, bans and sources of the dependencies
+	@.ci/deny
+
 .PHONY: deploy
 deploy: ## The operator into the current cluster (KUBECONFIG and IMAGE=…, else the test cluster)
 	@deploy/apply
+
+.PHONY: demo
+demo: ## From a bare machine to a PostgreSQL cluster with backups, step by step
+	@deploy/demo/run
+
+.PHONY: test
+test: ## Every test, from a bare machine on
+	@.ci/steps
 
 include tests/cluster/cluster.mk
 include src/api/api.mk
