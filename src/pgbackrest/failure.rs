@@ -55,8 +55,8 @@ kinds! {
     EndpointUnreachable => Transient,
     /// The store answers, but with errors of its own (5xx) or asks to slow down.
     StoreUnavailable => Transient,
-    /// The store or the repository's volume has no space left.
-    StoreFull => Transient,
+    /// The store or the repository's volume has no space left: tries in the next minutes would only hide the cause.
+    StoreFull => Permanent,
     /// The options of a repository do not fit together, or one is missing.
     RepositoryMisconfigured => Permanent,
     /// The repository is encrypted with another passphrase.
