@@ -1,0 +1,194 @@
+//! A cluster as a user writes it, with one S3 repository.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use holdfast::api::cluster::status::ClusterState;
+use holdfast::api::{ConditionType, PerconaPGCluster};
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use serde_json::{Value, json};
+
+use super::wait::condition;
+use super::{Scenario, Stores, seconds};
+
+/// What the user asks for. Fields are changed by a scenario, and applied again.
+#[derive(Clone)]
+pub struct Cluster {
+    pub name: String,
+    pub instances: i32,
+    pub poolers: i32,
+    pub bucket: String,
+    pub endpoint: String,
+    pub path: String,
+    pub key: String,
+    pub key_secret: String,
+    /// Passphrase; the repository is encrypted when there is one.
+    pub cipher: Option<String>,
+    stores: &'static Stores,
+}
+
+impl Cluster {
+    /// One instance, no pooler, a repository that is not encrypted.
+    pub fn plain(name: &str, scenario: &Scenario) -> Self {
+        let stores = scenario.stores;
+        Self {
+            name: name.to_owned(),
+            instances: 1,
+            poolers: 1,
+            bucket: stores.of("S3_BUCKET").to_owned(),
+            endpoint: stores.s3(),
+            path: format!("{}/{name}/repo1", scenario.store_path()),
+            key: stores.of("S3_ACCESS_KEY").to_owned(),
+            key_secret: stores.of("S3_SECRET_KEY").to_owned(),
+            cipher: None,
+            stores,
+        }
+    }
+
+    /// The same with an encrypted repository.
+    pub fn encrypted(name: &str, scenario: &Scenario) -> Self {
+        Self {
+            cipher: Some(format!("passphrase-{:016x}", rand::random::<u64>())),
+            ..Self::plain(name, scenario)
+        }
+    }
+
+    /// Name of the Secret with the credentials.
+    pub fn secret_name(&self) -> String {
+        format!("{}-s3", self.name)
+    }
+
+    /// pgBackRest's options that are not secret.
+    pub fn options(&self) -> BTreeMap<String, String> {
+        let mut options = BTreeMap::from(
+            [
+                ("repo1-path", self.path.as_str()),
+                ("repo1-s3-uri-style", "path"),
+                ("repo1-storage-ca-file", "/etc/pgbackrest/conf.d/ca.crt"),
+                ("repo1-retention-full", "9"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        if self.cipher.is_some() {
+            options.insert("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned());
+        }
+        options
+    }
+
+    /// pgBackRest's options that are secret, as an ini file.
+    pub fn secret_options(&self) -> String {
+        let mut ini = format!(
+            "[global]\nrepo1-s3-key={}\nrepo1-s3-key-secret={}\n",
+            self.key, self.key_secret
+        );
+        if let Some(cipher) = &self.cipher {
+            ini.extend(["repo1-cipher-pass=", cipher, "\n"]);
+        }
+        ini
+    }
+
+    fn secret(&self) -> Secret {
+        serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": self.secret_name() },
+        }))
+        .map(|secret: Secret| Secret {
+            string_data: Some(BTreeMap::from([
+                ("s3.conf".to_owned(), self.secret_options()),
+                ("ca.crt".to_owned(), self.stores.ca()),
+            ])),
+            ..secret
+        })
+        .unwrap()
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
+            "metadata": { "name": self.name },
+            "spec": {
+                "postgresVersion": 18,
+                "imagePullPolicy": "IfNotPresent",
+                "instances": [{
+                    "name": "a", "replicas": self.instances,
+                    "dataVolumeClaimSpec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
+                }],
+                "proxy": { "pgBouncer": { "replicas": self.poolers } },
+                "backups": { "pgbackrest": {
+                    "configuration": [{ "secret": { "name": self.secret_name() } }],
+                    "global": self.options(),
+                    "repos": [{ "name": "repo1", "s3": {
+                        "bucket": self.bucket, "endpoint": self.endpoint, "region": self.stores.of("S3_REGION"),
+                    } }],
+                } },
+            },
+        })
+    }
+
+    /// Applies the Secret and the cluster: the first time, and after every change of the fields.
+    pub async fn create(&self, scenario: &Scenario) {
+        scenario.apply(&self.secret()).await;
+        let cluster: PerconaPGCluster = serde_json::from_value(self.object()).unwrap();
+        scenario.apply(&cluster).await;
+    }
+
+    /// Waits until every part runs and a backup could be taken.
+    pub async fn ready(&self, scenario: &Scenario, within: Duration) -> PerconaPGCluster {
+        let cluster = scenario
+            .until(&self.name, "ready", within, |cluster: &PerconaPGCluster| {
+                let Some(status) = &cluster.status else {
+                    return false;
+                };
+                let holds = |kind: ConditionType| {
+                    condition(&status.conditions, kind.as_str()).is_some_and(|found| found.0 == "True")
+                };
+                status.state == Some(ClusterState::Ready)
+                    && status.observed_generation == cluster.metadata.generation
+                    && holds(ConditionType::ReadyForBackup)
+                    && holds(ConditionType::UsersApplied)
+            })
+            .await;
+        scenario.tell("the cluster is ready");
+        cluster
+    }
+
+    /// Waits until the repository's condition is False for that reason; returns the message.
+    pub async fn repository_is_not_ready(
+        &self,
+        scenario: &Scenario,
+        reason: &str,
+        within: Duration,
+    ) -> String {
+        let kind = ConditionType::RepositoryReady.of_repository("repo1");
+        let found = |cluster: &PerconaPGCluster| {
+            let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice());
+            let found = condition(conditions.unwrap_or_default(), &kind)?;
+            (found.0 == "False" && found.1 == reason).then(|| found.2.to_owned())
+        };
+        let what = format!("{kind}=False for {reason}");
+        let cluster = scenario
+            .until(&self.name, &what, within, |cluster| found(cluster).is_some())
+            .await;
+        found(&cluster).unwrap()
+    }
+
+    /// Selects the instance pods.
+    pub fn instance_selector(&self) -> String {
+        format!(
+            "postgres-operator.crunchydata.com/cluster={},postgres-operator.crunchydata.com/data=postgres",
+            self.name
+        )
+    }
+
+    /// The primary's pod.
+    pub async fn primary(&self, scenario: &Scenario) -> Pod {
+        let selector = format!(
+            "{},postgres-operator.crunchydata.com/role=primary",
+            self.instance_selector()
+        );
+        scenario
+            .any(&selector, "running as primary", seconds(90), |pod: &Pod| {
+                pod.metadata.deletion_timestamp.is_none()
+            })
+            .await
+    }
+}

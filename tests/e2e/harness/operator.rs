@@ -1,0 +1,129 @@
+//! The operator under test, and how it is killed. Scenarios that measure its answers wait while somebody does.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::json;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Scenario, minutes};
+
+static STEADY: RwLock<()> = RwLock::const_new(());
+
+/// Selects the operator's pods.
+pub const SELECTOR: &str = "app.kubernetes.io/name=holdfast";
+const LEASE: &str = "holdfast-controller";
+
+/// Namespace of the operator.
+pub fn namespace() -> String {
+    std::env::var("HOLDFAST_E2E_OPERATOR").unwrap_or_else(|_| "holdfast-system".to_owned())
+}
+
+/// The operator's Deployment, with the right to disturb it.
+pub struct Operator {
+    scenario: Scenario,
+    name: String,
+    replicas: i32,
+    _alone: RwLockWriteGuard<'static, ()>,
+}
+
+impl Operator {
+    /// While the guard lives nobody kills the operator.
+    pub async fn steady() -> RwLockReadGuard<'static, ()> {
+        STEADY.read().await
+    }
+
+    /// Takes it over.
+    pub async fn seize() -> Self {
+        let alone = STEADY.write().await;
+        let scenario = Scenario::enter(&namespace()).await;
+        let found = scenario
+            .api::<Deployment>()
+            .list(&ListParams::default().labels(SELECTOR))
+            .await
+            .unwrap();
+        let deployment = found
+            .items
+            .first()
+            .expect("the operator is deployed: make deploy");
+        let replicas = deployment
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.replicas)
+            .unwrap_or(1);
+        let name = deployment.name_any();
+        Self {
+            scenario,
+            name,
+            replicas,
+            _alone: alone,
+        }
+    }
+
+    /// The pod that leads.
+    pub async fn leader(&self) -> String {
+        let lease = self
+            .scenario
+            .until(LEASE, "held", minutes(1), |lease: &Lease| holder(lease).is_some())
+            .await;
+        holder(&lease).unwrap()
+    }
+
+    /// Kills the leader without a chance to tidy up.
+    pub async fn kill(&self) -> String {
+        let leader = self.leader().await;
+        let now = DeleteParams {
+            grace_period_seconds: Some(0),
+            ..DeleteParams::default()
+        };
+        self.scenario.api::<Pod>().delete(&leader, &now).await.unwrap();
+        self.scenario.tell(&format!("killed the operator {leader}"));
+        leader
+    }
+
+    /// Waits until another pod than `dead` leads.
+    pub async fn succession(&self, dead: &str) -> String {
+        let lease = self
+            .scenario
+            .until(LEASE, "held by another", minutes(2), |lease: &Lease| {
+                holder(lease).is_some_and(|holder| holder != dead)
+            })
+            .await;
+        let heir = holder(&lease).unwrap();
+        self.scenario.tell(&format!("{heir} leads"));
+        heir
+    }
+
+    /// Changes the number of replicas and waits until so many are ready.
+    pub async fn scale(&self, replicas: i32) {
+        let body = json!({ "spec": { "replicas": replicas } });
+        self.scenario
+            .api::<Deployment>()
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(&body))
+            .await
+            .unwrap();
+        self.scenario
+            .until(&self.name, "scaled", minutes(2), |deployment: &Deployment| {
+                let status = deployment.status.clone().unwrap_or_default();
+                status.ready_replicas.unwrap_or(0) == replicas && status.replicas.unwrap_or(0) == replicas
+            })
+            .await;
+        self.scenario
+            .tell(&format!("the operator has {replicas} replicas"));
+    }
+
+    /// As many replicas as there were.
+    pub async fn restore(&self) {
+        self.scale(self.replicas).await;
+    }
+}
+
+fn holder(lease: &Lease) -> Option<String> {
+    lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.holder_identity.clone())
+        .filter(|holder| !holder.is_empty())
+}

@@ -1,0 +1,66 @@
+//! Where the object stores are: the lines of `tests/cluster/stores`, or variables of the same names.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+static STORES: OnceLock<Stores> = OnceLock::new();
+
+/// The stores of the test cluster, by the documented keys.
+pub struct Stores(BTreeMap<String, String>);
+
+impl Stores {
+    /// Reads them once.
+    pub fn get() -> &'static Self {
+        STORES.get_or_init(|| {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/stores");
+            let output = Command::new(script).output().unwrap();
+            assert!(
+                output.status.success(),
+                "tests/cluster/stores: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            let lines = String::from_utf8(output.stdout).unwrap();
+            let pairs = lines.lines().filter_map(|line| line.split_once('='));
+            Self(
+                pairs
+                    .map(|(key, value)| (key.to_owned(), std::env::var(key).unwrap_or(value.to_owned())))
+                    .collect(),
+            )
+        })
+    }
+
+    /// The value of a documented key.
+    pub fn of(&self, key: &str) -> &str {
+        self.0
+            .get(key)
+            .unwrap_or_else(|| panic!("tests/cluster/stores prints no {key}"))
+    }
+
+    /// Host and port of the S3 server.
+    pub fn s3(&self) -> String {
+        format!("{}:{}", self.of("S3_HOST"), self.of("S3_PORT"))
+    }
+
+    /// The same objects behind a certificate that is not trusted.
+    pub fn s3_untrusted(&self) -> String {
+        format!(
+            "{}:{}",
+            self.of("S3_UNTRUSTED_HOST"),
+            self.of("S3_UNTRUSTED_PORT")
+        )
+    }
+
+    /// The authority of the stores, PEM.
+    pub fn ca(&self) -> String {
+        std::fs::read_to_string(self.of("CA_FILE")).unwrap()
+    }
+
+    /// Where the S3 server keeps what is below `path` of a bucket.
+    pub fn directory(&self, bucket: &str, path: &str) -> PathBuf {
+        PathBuf::from(self.of("S3_DATA_DIR"))
+            .join(bucket)
+            .join(path.trim_start_matches('/'))
+    }
+}

@@ -1,0 +1,21 @@
+//! End-to-end scenarios: a real Kubernetes, PostgreSQL, pgBackRest and S3 server, and the deployed operator.
+//!
+//! `make test-e2e` runs all, `make test-e2e SCENARIO=words_of_the_name` some. Each failure that the product promises to
+//! survive or to explain is one of them. Every scenario ends with a search for leaked secrets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    missing_docs
+)]
+
+mod backups;
+mod harness;
+mod interruptions;
+mod operators;
+mod permissions;
+mod repositories;
+mod service;
