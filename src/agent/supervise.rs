@@ -124,8 +124,11 @@ mod tests {
 
     fn shell(script: &str, watched: Vec<PathBuf>) -> Supervised {
         Supervised {
-            program: "sh".into(),
-            arguments: vec!["-c".into(), script.into()],
+            // A shell cannot trap a signal that was ignored when it was started, as SIGHUP is below nohup.
+            program: "env".into(),
+            arguments: ["--default-signal=HUP", "sh", "-c", script]
+                .map(Into::into)
+                .into(),
             watched,
             stop_signal: Signal::TERM,
             grace: Duration::from_secs(5),
