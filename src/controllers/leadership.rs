@@ -6,6 +6,7 @@
 //! jump cannot make two leaders. What a paused leader could still send after losing the Lease is at most one request
 //! that it had begun; every write is idempotent for that reason.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -27,25 +28,42 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// One request about the Lease must be answered within this time.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// A claim that holds, unless it is renewed, until an instant.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    until: Instant,
+    /// Counts the times that leadership was gained. A claim that lapsed, even for a moment that nobody saw, begins a
+    /// new term when it is renewed: work may have been refused in that moment.
+    term: u64,
+}
+
+impl Held {
+    fn is_current(self) -> bool {
+        Instant::now() < self.until
+    }
+}
+
 /// Whether this process leads now. Cheap to clone and to ask.
 #[derive(Clone, Debug)]
-pub struct Claim(watch::Receiver<Option<Instant>>);
+pub struct Claim(watch::Receiver<Option<Held>>);
 
 impl Claim {
     /// True while this process may write.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.0.borrow().is_some_and(|until| Instant::now() < until)
+        self.0.borrow().is_some_and(Held::is_current)
     }
 
-    /// Waits until the claim is gained; returns `false` when leadership ended for good.
-    pub async fn gained(&mut self) -> bool {
+    /// Waits until the claim holds in a later term than `seen`, and returns that term; `None` when leadership ended
+    /// for good. The first term is 1.
+    pub async fn term_after(&mut self, seen: u64) -> Option<u64> {
         loop {
-            if self.is_current() {
-                return true;
+            let held = *self.0.borrow_and_update();
+            if let Some(held) = held.filter(|held| held.is_current() && held.term > seen) {
+                return Some(held.term);
             }
             if self.0.changed().await.is_err() {
-                return false;
+                return None;
             }
         }
     }
@@ -53,7 +71,7 @@ impl Claim {
     /// Waits until the claim is lost.
     pub async fn lost(&mut self) {
         while self.is_current() {
-            let until = self.0.borrow().unwrap_or_else(Instant::now);
+            let until = self.0.borrow().map_or_else(Instant::now, |held| held.until);
             tokio::select! {
                 () = tokio::time::sleep_until(until) => {}
                 changed = self.0.changed() => if changed.is_err() { return },
@@ -62,12 +80,47 @@ impl Claim {
     }
 }
 
+/// The giving side of a [`Claim`].
+pub struct Claims(watch::Sender<Option<Held>>, AtomicU64);
+
+impl Claims {
+    /// Nothing is claimed yet.
+    #[must_use]
+    pub fn new() -> (Self, Claim) {
+        let (sender, receiver) = watch::channel(None);
+        (Self(sender, AtomicU64::new(0)), Claim(receiver))
+    }
+
+    /// Claims or renews; true when the claim did not hold just before.
+    pub fn hold_until(&self, until: Instant) -> bool {
+        let mut gained = false;
+        // Judged where nobody can read: between this look and the new value no reader finds the old one lapsed.
+        self.0.send_modify(|held| {
+            gained = !held.is_some_and(Held::is_current);
+            let term = self.1.fetch_add(u64::from(gained), Ordering::Relaxed) + u64::from(gained);
+            *held = Some(Held { until, term });
+        });
+        gained
+    }
+
+    /// Gives the claim up; true when there was one, lapsed or not.
+    pub fn end(&self) -> bool {
+        self.0.send_replace(None).is_some()
+    }
+
+    /// True while the claim holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.0.borrow().is_some_and(Held::is_current)
+    }
+}
+
 /// Competes for the Lease.
 pub struct Candidate {
     api: Api<Lease>,
     name: String,
     identity: String,
-    claim: watch::Sender<Option<Instant>>,
+    claim: Claims,
     /// The Lease as last seen, and since when it has looked like that.
     seen: Option<(String, Instant)>,
 }
@@ -76,15 +129,15 @@ impl Candidate {
     /// `identity` must be unique among the replicas: the name of the Pod.
     #[must_use]
     pub fn new(client: kube::Client, namespace: &str, name: &str, identity: &str) -> (Self, Claim) {
-        let (sender, receiver) = watch::channel(None);
+        let (claims, claim) = Claims::new();
         let candidate = Self {
             api: Api::namespaced(client, namespace),
             name: name.to_owned(),
             identity: identity.to_owned(),
-            claim: sender,
+            claim: claims,
             seen: None,
         };
-        (candidate, Claim(receiver))
+        (candidate, claim)
     }
 
     /// Competes until told to end, then gives the Lease back so that another replica takes over at once.
@@ -109,7 +162,7 @@ impl Candidate {
             }
         }
         if self.held() {
-            self.claim.send_replace(None);
+            self.claim.end();
             if let Err(error) = self.release().await {
                 tracing::info!(%error, "the leader's Lease was not given back and will expire");
             }
@@ -117,7 +170,7 @@ impl Candidate {
     }
 
     fn held(&self) -> bool {
-        self.claim.borrow().is_some_and(|until| Instant::now() < until)
+        self.claim.holds()
     }
 
     async fn compete(&mut self, asked: Instant) -> Result<bool, kube::Error> {
@@ -167,17 +220,14 @@ impl Candidate {
     }
 
     fn lead(&self, asked: Instant) -> bool {
-        let before = self
-            .claim
-            .send_replace(Some(asked + DURATION.saturating_sub(MARGIN)));
-        if before.is_none_or(|until| until <= asked) {
+        if self.claim.hold_until(asked + DURATION.saturating_sub(MARGIN)) {
             tracing::info!(identity = self.identity, "this replica leads");
         }
         true
     }
 
     fn follow(&self, holder: &str) {
-        if self.claim.send_replace(None).is_some() {
+        if self.claim.end() {
             tracing::warn!(holder, "another replica leads now");
         }
     }
@@ -216,21 +266,34 @@ impl Candidate {
 mod tests {
     use super::*;
 
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(100)
+    }
+
     #[tokio::test]
     async fn a_claim_ends_by_itself_when_it_is_not_renewed() {
-        let (sender, receiver) = watch::channel(None);
-        let mut claim = Claim(receiver);
+        let (claims, mut claim) = Claims::new();
         assert!(!claim.is_current());
-        sender.send_replace(Some(Instant::now() + Duration::from_millis(300)));
-        assert!(claim.gained().await && claim.is_current());
+        claims.hold_until(soon());
+        assert!(claim.term_after(0).await == Some(1) && claim.is_current());
         claim.lost().await;
         assert!(!claim.is_current());
     }
 
     #[tokio::test]
+    async fn a_renewal_in_time_is_no_new_term_and_one_that_is_late_is() {
+        let (claims, claim) = Claims::new();
+        assert!(claims.hold_until(soon()));
+        assert!(!claims.hold_until(soon()), "renewed in time");
+        claim.clone().lost().await;
+        assert!(claims.hold_until(soon()), "renewed late");
+        assert_eq!(claim.clone().term_after(1).await, Some(2));
+    }
+
+    #[tokio::test]
     async fn waiting_for_a_claim_ends_when_nobody_competes_any_more() {
-        let (sender, receiver) = watch::channel(None);
-        drop(sender);
-        assert!(!Claim(receiver).gained().await);
+        let (claims, mut claim) = Claims::new();
+        drop(claims);
+        assert_eq!(claim.term_after(0).await, None);
     }
 }

@@ -11,4 +11,5 @@ pub mod leadership;
 pub mod operator;
 pub mod reading;
 pub mod round;
+pub mod watching;
 pub mod writer;

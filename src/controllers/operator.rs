@@ -116,7 +116,9 @@ async fn definitions_are_there(context: &Context) -> Result<(), OperatorError> {
 
 async fn tell_leadership(mut claim: Claim, metrics: Metrics, finished: CancellationToken) {
     let follow = async {
-        while claim.gained().await {
+        let mut seen = 0;
+        while let Some(term) = claim.term_after(seen).await {
+            seen = term;
             metrics.leading(true);
             claim.lost().await;
             metrics.leading(false);

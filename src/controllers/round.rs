@@ -73,15 +73,34 @@ pub fn pause_after(failures: u32) -> Duration {
 
 /// An item each time leadership is gained, for `Controller::reconcile_all_on`.
 pub fn leadership_gained(claim: Claim) -> impl Stream<Item = ()> + Send + 'static {
-    stream::unfold(claim, |mut claim| async move {
-        claim.lost().await;
-        claim.gained().await.then_some(((), claim))
+    stream::unfold((claim, 0), |(mut claim, seen)| async move {
+        let term = claim.term_after(seen).await?;
+        Some(((), (claim, term)))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::pause_after;
+    use futures::{FutureExt as _, StreamExt as _};
+
+    use super::super::leadership::Claims;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gain_of_leadership_is_told_even_when_nobody_saw_the_loss() {
+        let (claims, claim) = Claims::new();
+        let mut gains = std::pin::pin!(leadership_gained(claim.clone()));
+        for _ in 0..3 {
+            assert!(gains.next().now_or_never().is_none());
+            claims.hold_until(Instant::now() + Duration::from_millis(50));
+            assert!(gains.next().await.is_some());
+            // The stream is not polled while the claim lapses and is gained again, as on a machine that was frozen.
+            claim.clone().lost().await;
+            claims.hold_until(Instant::now() + Duration::from_mins(1));
+            assert!(gains.next().await.is_some());
+            claims.end();
+        }
+    }
 
     #[test]
     fn pauses_grow_and_stay_bounded() {

@@ -18,6 +18,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
 use crate::controllers::reading::{in_each_namespace, within};
 use crate::controllers::round::leadership_gained;
+use crate::controllers::watching::{Complaints, Pauses};
 
 type Guarded = DeserializeGuard<PerconaPGBackup>;
 
@@ -35,7 +36,9 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let controller = Controller::new(within::<Guarded>(client, namespace), watcher::Config::default());
     let backups = controller.store();
     let siblings = backups.clone();
+    let mut complaints = Complaints::new("backup");
     controller
+        .trigger_backoff(Pauses::default())
         .owns(within::<Job>(client, namespace), of_backups())
         .watches(within::<Pod>(client, namespace), of_backups(), |pod| {
             let backup = pod.annotations().get(ANNOTATION_BACKUP)?;
@@ -64,10 +67,11 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
         .reconcile_all_on(leadership_gained(context.claim.clone()))
         .graceful_shutdown_on(context.shutdown.clone().cancelled_owned())
         .run(measured, on_failure, shared.clone())
-        .for_each(|result| async move {
+        .for_each(|result| {
             if let Err(error) = result {
-                tracing::debug!(%error, "backup controller");
+                complaints.hear(&error);
             }
+            std::future::ready(())
         })
         .await;
 }

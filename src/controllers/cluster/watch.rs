@@ -25,6 +25,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
 use crate::controllers::reading::{in_each_namespace, within};
 use crate::controllers::round::leadership_gained;
+use crate::controllers::watching::{Complaints, Pauses};
 
 type Guarded = DeserializeGuard<PerconaPGCluster>;
 
@@ -45,7 +46,9 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let controller = Controller::new(within::<Guarded>(client, namespace), everything());
     let clusters = controller.store();
     let seen = Seen::default();
+    let mut complaints = Complaints::new("cluster");
     controller
+        .trigger_backoff(Pauses::default())
         .owns(within::<StatefulSet>(client, namespace), ours.clone())
         .owns(within::<Deployment>(client, namespace), ours.clone())
         .owns(within::<PartialObjectMeta<Service>>(client, namespace), ours)
@@ -79,10 +82,11 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
         .reconcile_all_on(leadership_gained(context.claim.clone()))
         .graceful_shutdown_on(context.shutdown.clone().cancelled_owned())
         .run(round, on_failure, shared.clone())
-        .for_each(|result| async move {
+        .for_each(|result| {
             if let Err(error) = result {
-                tracing::debug!(%error, "cluster controller");
+                complaints.hear(&error);
             }
+            std::future::ready(())
         })
         .await;
 }

@@ -74,6 +74,8 @@ impl Operator {
     /// Kills the leader without a chance to tidy up.
     pub async fn kill(&self) -> String {
         let leader = self.leader().await;
+        // Without its network it cannot give its Lease back on its way out: gone, as with a node that lost power.
+        self.scenario.cut(&leader).await;
         let now = DeleteParams {
             grace_period_seconds: Some(0),
             ..DeleteParams::default()
