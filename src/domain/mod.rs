@@ -1,5 +1,6 @@
 //! Pure rules about WAL, backups and time: no runtime, no Kubernetes, no clock.
 
+pub mod archive;
 pub mod label;
 pub mod options;
 pub mod progress;

@@ -5,6 +5,8 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// Bytes of WAL in one "log" of a segment's name.
 const LOG_BYTES: u64 = 1 << 32;
 
@@ -30,8 +32,9 @@ impl WalError {
     }
 }
 
-/// `wal_segment_size` of a cluster, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// `wal_segment_size` of a cluster, in bytes; so it is written and read by serde too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct SegmentSize(NonZeroU32);
 
 impl SegmentSize {
@@ -45,6 +48,20 @@ impl SegmentSize {
         size.map(Self).ok_or(WalError::Size(bytes))
     }
 
+    /// The size that fits positions which are known to lie in segments: `backup.info` does not say it. A position in the
+    /// first segment of a log fits several sizes; PostgreSQL's default is taken if it fits, else the smallest that does.
+    /// `None` when no size fits all of them: the size was changed in between.
+    #[must_use]
+    pub fn fitting(positions: &[(Segment, Lsn)]) -> Option<Self> {
+        let fits = |size: &Self| {
+            positions
+                .iter()
+                .all(|(segment, lsn)| Segment::containing(segment.timeline(), *lsn, *size) == Some(*segment))
+        };
+        let all = (20..=30).filter_map(|power| Self::new(1 << power).ok());
+        std::iter::once(Self::default()).chain(all).find(fits)
+    }
+
     /// In bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
@@ -54,6 +71,20 @@ impl SegmentSize {
     /// Segments in one log.
     fn per_log(self) -> u64 {
         LOG_BYTES / self.bytes()
+    }
+}
+
+impl TryFrom<u64> for SegmentSize {
+    type Error = WalError;
+
+    fn try_from(bytes: u64) -> Result<Self, Self::Error> {
+        Self::new(bytes)
+    }
+}
+
+impl From<SegmentSize> for u64 {
+    fn from(size: SegmentSize) -> Self {
+        size.bytes()
     }
 }
 
@@ -136,6 +167,26 @@ impl Segment {
         Self::at(self.timeline, self.index(size) + 1, size)
     }
 
+    /// False for a number that a log of this segment size does not have: the name is of a cluster with smaller segments.
+    #[must_use]
+    pub fn fits(self, size: SegmentSize) -> bool {
+        u64::from(self.number) < size.per_log()
+    }
+
+    /// Reads a name. Allocates nothing, so it suits listings of millions of names.
+    #[must_use]
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let (timeline, rest) = name.split_first_chunk()?;
+        let (log, rest) = rest.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let segment = Self {
+            timeline: upper_hex(*timeline)?,
+            log: upper_hex(*log)?,
+            number: upper_hex(*number)?,
+        };
+        (rest.is_empty() && segment.timeline > 0).then_some(segment)
+    }
+
     /// The timeline, from 1.
     #[must_use]
     pub fn timeline(self) -> u32 {
@@ -159,27 +210,46 @@ impl FromStr for Segment {
     type Err = WalError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || WalError::Segment(text.to_owned());
-        let upper_hex = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
-        if text.len() != 24 || !text.bytes().all(upper_hex) {
-            return Err(error());
-        }
-        let part = |range| {
-            let digits: &str = text.get(range).ok_or_else(error)?;
-            u32::from_str_radix(digits, 16).map_err(|_| error())
-        };
-        let segment = Self {
-            timeline: part(0..8)?,
-            log: part(8..16)?,
-            number: part(16..24)?,
-        };
-        if segment.timeline == 0 {
-            Err(error())
-        } else {
-            Ok(segment)
-        }
+        Self::parse(text.as_bytes()).ok_or_else(|| WalError::Segment(text.to_owned()))
     }
 }
+
+/// Eight hex digits in upper case, as PostgreSQL writes them in file names.
+pub(super) fn upper_hex(digits: [u8; 8]) -> Option<u32> {
+    let digits = digits.map(|digit| hex_digit(digit, b'A'));
+    let value = digits
+        .iter()
+        .fold(0, |value, digit| value << 4 | u32::from(digit & 0x0F));
+    digits.iter().all(|digit| *digit < 16).then_some(value)
+}
+
+/// The value of a hex digit whose letters begin with `a`; 16 or more for what is none. Without branches, since names of
+/// segments are read by the million.
+pub(super) fn hex_digit(digit: u8, a: u8) -> u8 {
+    let number = digit.wrapping_sub(b'0');
+    let letter = digit.wrapping_sub(a);
+    let letter = if letter < 6 { letter + 10 } else { u8::MAX };
+    if number < 10 { number } else { letter }
+}
+
+/// Positions and segments are stored and shown in their text form.
+macro_rules! text_form {
+    ($($type:ty),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+
+text_form!(Lsn, Segment);
 
 #[cfg(test)]
 mod tests {
@@ -236,6 +306,31 @@ mod tests {
             assert_eq!(SegmentSize::new(bytes), Err(WalError::Size(bytes)));
         }
         assert_eq!(SegmentSize::default().bytes(), 16 << 20);
+    }
+
+    #[test]
+    fn the_segment_size_follows_from_positions() {
+        let at = |name: &str, lsn: &str| (name.parse().unwrap(), lsn.parse().unwrap());
+        assert_eq!(SegmentSize::fitting(&[]), Some(SegmentSize::default()));
+        let sixteen = at("000000010000000000000006", "0/6000028");
+        assert_eq!(SegmentSize::fitting(&[sixteen]).unwrap().bytes(), 16 << 20);
+        let sixty_four = at("000000010000000000000006", "0/18000028");
+        assert_eq!(SegmentSize::fitting(&[sixty_four]).unwrap().bytes(), 64 << 20);
+        assert_eq!(SegmentSize::fitting(&[sixteen, sixty_four]), None);
+        let big = SegmentSize::fitting(&[sixty_four]).unwrap();
+        assert!(sixteen.0.fits(big));
+        assert!(!"0000000100000000000000C8".parse::<Segment>().unwrap().fits(big));
+    }
+
+    #[test]
+    fn names_positions_and_sizes_are_stored_as_text_and_number() {
+        let segment: Segment = "0000000100000002000000C8".parse().unwrap();
+        let json = serde_json::to_string(&(segment, Lsn(0x16_B374_D848), SegmentSize::default())).unwrap();
+        assert_eq!(json, r#"["0000000100000002000000C8","16/B374D848",16777216]"#);
+        let back: (Segment, Lsn, SegmentSize) = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, (segment, Lsn(0x16_B374_D848), SegmentSize::default()));
+        assert!(serde_json::from_str::<SegmentSize>("5").is_err());
+        assert!(serde_json::from_str::<Segment>("\"5\"").is_err());
     }
 
     fn size() -> impl Strategy<Value = SegmentSize> {

@@ -28,22 +28,10 @@ fn segment_of(object: &str) -> Option<Segment> {
     name.parse().ok()
 }
 
-/// The segment size, from a position that is known to lie in a segment: `backup.info` does not say it. A position in
-/// the first segment of a log fits several sizes, and then PostgreSQL's default is the best guess; it only matters
-/// for a backup during which a log ends.
+/// The segment size, as far as one backup tells it; it only matters for a backup during which a log ends.
 pub(super) fn segment_size(backup: &BackupEntry) -> SegmentSize {
-    let default = SegmentSize::default();
-    let (Some(segment), Some(lsn)) = (backup.archive_start, backup.lsn_start) else {
-        return default;
-    };
-    let fits = |size: SegmentSize| Segment::containing(segment.timeline(), lsn, size) == Some(segment);
-    if fits(default) {
-        return default;
-    }
-    (20..=30)
-        .filter_map(|power| SegmentSize::new(1 << power).ok())
-        .find(|size| fits(*size))
-        .unwrap_or(default)
+    let start = backup.archive_start.zip(backup.lsn_start);
+    SegmentSize::fitting(start.as_slice()).unwrap_or_default()
 }
 
 impl Repository {
