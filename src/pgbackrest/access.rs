@@ -3,7 +3,7 @@
 //! A configuration that pgBackRest can use, the controller can read with, and the other way round. The exceptions
 //! are told as errors: a file that exists in the instance's image only, and identities that are given to another pod.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::{
     configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore},
@@ -12,8 +12,20 @@ use super::{
 };
 use crate::{
     domain::secret::Secret,
-    storage::s3::{S3Credentials, S3Settings, Trust},
+    storage::{
+        ObjectStore, StorageError,
+        azure::{AzureCredentials, AzureSettings, AzureStore},
+        careful,
+        gcs::{GcsCredentials, GcsSettings, GcsStore},
+        posix::PosixStore,
+        s3::{S3Credentials, S3Settings, S3Store},
+        trust::Trust,
+    },
 };
+
+mod azure;
+mod gcs;
+mod s3;
 
 /// Everything that reading a repository needs. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +45,48 @@ pub struct RepositoryAccess {
 pub enum StoreAccess {
     /// S3.
     S3(S3Settings),
+    /// Azure Blob Storage.
+    Azure(AzureSettings),
+    /// Google Cloud Storage.
+    Gcs(GcsSettings),
+    /// A directory of this machine or pod: its root, below which the path of the repository lies.
+    Posix(PathBuf),
+}
+
+impl StoreAccess {
+    /// Makes a client, with its bounds and retries. No request is sent yet.
+    pub async fn open(&self) -> Result<Arc<dyn ObjectStore>, StorageError> {
+        Ok(match self {
+            Self::S3(settings) => careful(S3Store::new(settings).await?),
+            Self::Azure(settings) => careful(AzureStore::new(settings)?),
+            Self::Gcs(settings) => careful(GcsStore::new(settings)?),
+            Self::Posix(root) => careful(PosixStore::new(root)),
+        })
+    }
 }
 
 impl RepositoryAccess {
-    /// Where the repository is, as in `status.destination`: `s3://bucket/path`.
+    /// Where the repository is, as in `status.destination`: `s3://bucket/path`; the path alone for a directory.
     #[must_use]
     pub fn destination(&self) -> String {
-        let StoreAccess::S3(settings) = &self.store;
-        format!("s3://{}{}", settings.bucket, self.path)
+        let store = match &self.store {
+            StoreAccess::S3(settings) => format!("s3://{}", settings.bucket),
+            StoreAccess::Azure(settings) => format!("azure://{}", settings.container),
+            StoreAccess::Gcs(settings) => format!("gs://{}", settings.bucket),
+            StoreAccess::Posix(_) => String::new(),
+        };
+        format!("{store}{}", self.path)
+    }
+
+    /// A repository in a directory of this machine or pod: what `repoN-type=posix` means where it is mounted.
+    #[must_use]
+    pub fn directory(key: u32, path: &str, cipher: Option<Secret>) -> Self {
+        Self {
+            key,
+            store: StoreAccess::Posix(PathBuf::from("/")),
+            path: path.to_owned(),
+            cipher,
+        }
     }
 }
 
@@ -78,6 +124,19 @@ pub enum AccessError {
         /// The option.
         option: String,
     },
+    /// The repository is on a volume, which only the pod that mounts it can read.
+    #[error(
+        "a volume repository is read on its repository host, which mounts the volume, and not by the operator"
+    )]
+    OtherPod,
+    /// An option names a file, and its content cannot be used. Says what is wrong, and nothing of the content.
+    #[error("the file that option {option} names {problem}")]
+    File {
+        /// The option.
+        option: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// This kind of store, or of credentials, comes with a later version.
     #[error("{what} is not supported yet")]
     NotYetSupported {
@@ -99,8 +158,10 @@ impl AccessError {
         match self {
             Self::CredentialsMissing { .. } => FailureKind::CredentialsMissing,
             Self::PassphraseMissing { .. } => FailureKind::CipherMissing,
-            Self::Option { .. } | Self::FileNotProjected { .. } => FailureKind::RepositoryMisconfigured,
-            Self::NotYetSupported { .. } => FailureKind::NotSupported,
+            Self::Option { .. } | Self::File { .. } | Self::FileNotProjected { .. } => {
+                FailureKind::RepositoryMisconfigured
+            }
+            Self::NotYetSupported { .. } | Self::OtherPod => FailureKind::NotSupported,
         }
     }
 }
@@ -122,20 +183,10 @@ pub fn resolve(
             endpoint,
             region,
         } => StoreAccess::S3(options.s3(bucket, endpoint, region)?),
-        RepositoryStore::Gcs { .. } => {
-            return Err(AccessError::NotYetSupported {
-                what: "a repository on GCS",
-            });
-        }
-        RepositoryStore::Azure { .. } => {
-            return Err(AccessError::NotYetSupported {
-                what: "a repository on Azure",
-            });
-        }
+        RepositoryStore::Azure { container } => StoreAccess::Azure(options.azure(container)?),
+        RepositoryStore::Gcs { bucket } => StoreAccess::Gcs(options.gcs(bucket)?),
         RepositoryStore::Volume { .. } => {
-            return Err(AccessError::NotYetSupported {
-                what: "a volume repository",
-            });
+            return Err(AccessError::OtherPod);
         }
     };
     let path = options
@@ -150,6 +201,14 @@ pub fn resolve(
         path,
         cipher: options.cipher()?,
     })
+}
+
+/// Where to connect to.
+struct Server {
+    host: String,
+    port: u16,
+    /// `storage-host` stands in for the endpoint.
+    replaced: bool,
 }
 
 /// The options of one repository.
@@ -180,64 +239,53 @@ impl<'a> Options<'a> {
         }
     }
 
-    fn s3(&self, bucket: &str, endpoint: &str, region: &str) -> Result<S3Settings, AccessError> {
-        let (host, port) = split_endpoint(self.get("s3-endpoint").unwrap_or(endpoint))
-            .map_err(|problem| self.wrong("s3-endpoint", problem))?;
-        let other_host = self.any(&["storage-host", "s3-host"]);
-        let other_port = match self.any(&["storage-port", "s3-port"]) {
+    /// A credential that there is no way around.
+    fn needed(&self, key: &str) -> Result<Secret, AccessError> {
+        self.get(key)
+            .map(Secret::from)
+            .ok_or_else(|| AccessError::CredentialsMissing {
+                missing: self.name(key),
+            })
+    }
+
+    /// Where to connect to: the endpoint, or what replaces it.
+    fn server(&self, endpoint: &str, old: &str) -> Result<Server, AccessError> {
+        let option = format!("{old}-endpoint");
+        let (host, port) = split_endpoint(self.get(&option).unwrap_or(endpoint))
+            .map_err(|problem| self.wrong(&option, problem))?;
+        let (old_host, old_port) = (format!("{old}-host"), format!("{old}-port"));
+        let other = match self.any(&["storage-host", &old_host]) {
+            Some(host) => Some(split_endpoint(host).map_err(|problem| self.wrong("storage-host", problem))?),
+            None => None,
+        };
+        let replaced = other.is_some();
+        let (host, port) = other.unwrap_or((host, port));
+        let other_port = match self.any(&["storage-port", &old_port]) {
             Some(text) => Some(
                 text.parse()
                     .map_err(|_| self.wrong("storage-port", "is no port number"))?,
             ),
             None => None,
         };
-        let path_style = match self.get("s3-uri-style") {
-            None | Some("host") => false,
-            Some("path") => true,
-            Some(_) => return Err(self.wrong("s3-uri-style", "must be host or path")),
-        };
-        Ok(S3Settings {
-            bucket: self.get("s3-bucket").unwrap_or(bucket).to_owned(),
-            region: self.get("s3-region").unwrap_or(region).to_owned(),
-            // pgBackRest connects to this host and still asks for the endpoint by name; here the bucket then goes into
-            // the path, which every server behind such an address understands.
-            path_style: path_style || other_host.is_some(),
-            host: other_host.map_or(host, str::to_owned),
+        Ok(Server {
+            host,
             port: other_port.or(port).unwrap_or(443),
-            trust: self.trust()?,
-            credentials: self.s3_credentials()?,
+            replaced,
         })
     }
 
-    fn s3_credentials(&self) -> Result<S3Credentials, AccessError> {
-        let needed = |key: &str| {
-            self.get(key)
-                .map(Secret::from)
-                .ok_or_else(|| AccessError::CredentialsMissing {
-                    missing: self.name(key),
-                })
-        };
-        match self.get("s3-key-type") {
-            None | Some("shared") => Ok(S3Credentials::Shared {
-                key: needed("s3-key")?,
-                secret: needed("s3-key-secret")?,
-                token: self.get("s3-token").map(Secret::from),
-            }),
-            Some("auto" | "web-id") => Ok(S3Credentials::Ambient),
-            Some("process") => Err(AccessError::NotYetSupported {
-                what: "repoN-s3-key-type=process",
-            }),
-            Some(_) => Err(self.wrong("s3-key-type", "must be shared, auto or web-id")),
-        }
-    }
-
     fn trust(&self) -> Result<Trust, AccessError> {
-        match self.any(&["storage-verify-tls", "s3-verify-tls", "s3-verify-ssl"]) {
+        match self.any(&[
+            "storage-verify-tls",
+            "s3-verify-tls",
+            "s3-verify-ssl",
+            "azure-verify-tls",
+        ]) {
             Some("n") => return Ok(Trust::Anyone),
             None | Some("y") => {}
             Some(_) => return Err(self.wrong("storage-verify-tls", "must be y or n")),
         }
-        for key in ["storage-ca-file", "s3-ca-file"] {
+        for key in ["storage-ca-file", "s3-ca-file", "azure-ca-file"] {
             if let Some(path) = self.get(key) {
                 let content = self.projected(path).ok_or(AccessError::FileNotProjected {
                     option: self.name(key),
@@ -245,7 +293,7 @@ impl<'a> Options<'a> {
                 return Ok(Trust::Authority(content.clone()));
             }
         }
-        for key in ["storage-ca-path", "s3-ca-path"] {
+        for key in ["storage-ca-path", "s3-ca-path", "azure-ca-path"] {
             if self.get(key).is_some() {
                 return Err(AccessError::FileNotProjected {
                     option: self.name(key),

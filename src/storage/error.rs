@@ -1,5 +1,7 @@
 //! What a store refused, in words that do not depend on the kind of store.
 
+use std::time::Duration;
+
 use crate::pgbackrest::failure::FailureKind;
 
 /// The kinds that lead to different reasons and remedies.
@@ -41,9 +43,34 @@ pub struct StorageError {
     pub request: String,
     /// HTTP status and the store's own code, or what the network said.
     pub detail: String,
+    /// How long the store asks to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
 }
 
 impl StorageError {
+    /// An error of a store that does not say when to come back.
+    #[must_use]
+    pub fn new(kind: StorageErrorKind, request: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            request: request.into(),
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// True when the same request may succeed a moment later. What the store decided is not asked for again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self.kind,
+            StorageErrorKind::Throttled
+                | StorageErrorKind::Unavailable
+                | StorageErrorKind::Unreachable
+                | StorageErrorKind::Unexpected
+        )
+    }
+
     /// For metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {

@@ -1,5 +1,5 @@
-//! Stores and repositories, against the real S3 server of the test cluster and a real pgBackRest in a pod
-//! (`make test-storage`). Runs inside the cluster's network: `tests/cluster/in`.
+//! Stores and repositories, against the real S3, Azure and GCS servers of the test cluster and a real pgBackRest in a
+//! pod (`make test-storage`). Runs inside the cluster's network: `tests/cluster/in`.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,8 @@
 )]
 
 mod engine;
+mod places;
 mod repository;
 mod s3;
 mod stores;
+mod suite;

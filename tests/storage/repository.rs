@@ -21,7 +21,9 @@ fn access(engine: &Engine, repository: usize) -> RepositoryAccess {
 
 fn with_store(access: &RepositoryAccess, change: impl FnOnce(&mut S3Settings)) -> RepositoryAccess {
     let mut changed = access.clone();
-    let StoreAccess::S3(settings) = &mut changed.store;
+    let StoreAccess::S3(settings) = &mut changed.store else {
+        panic!("another store");
+    };
     change(settings);
     changed
 }

@@ -105,7 +105,7 @@ async fn an_object_is_read_whole_and_in_parts() {
     assert_eq!(store.get_range(&name, 8..10).await.unwrap(), b"of");
     assert_eq!(store.get_range(&name, 11..99).await.unwrap(), b"2");
     assert_eq!(store.get_range(&name, 5..5).await.unwrap(), b"");
-    assert_eq!(store.head(&name).await.unwrap().size, 12);
+    assert_eq!(store.head(&name).await.unwrap().object.size, 12);
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn an_untrusted_certificate_is_told_at_once_and_accepted_only_when_asked_t
     .unwrap();
     assert_eq!(list_all(&store, &objects.prefix).await.unwrap().len(), 3);
     assert_eq!(store.get(&objects.name(1)).await.unwrap(), b"content of 1");
-    assert_eq!(store.head(&objects.name(1)).await.unwrap().size, 12);
+    assert_eq!(store.head(&objects.name(1)).await.unwrap().object.size, 12);
     assert!(store.get("no/such/object").await.unwrap_err().is_not_found());
 }
 

@@ -28,8 +28,46 @@ const KEYS: &str = "[global]\nrepo1-s3-key=AK\nrepo1-s3-key-secret=hunter2\n";
 fn s3(global: &[(&str, &str)]) -> Result<S3Settings, AccessError> {
     let files = [("ca.crt".to_owned(), b"PEM".to_vec())].into();
     let access = resolve(&spec("s3.example"), &user(global, KEYS), &files)?;
-    let StoreAccess::S3(settings) = access.store;
-    Ok(settings)
+    match access.store {
+        StoreAccess::S3(settings) => Ok(settings),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn azure(global: &[(&str, &str)]) -> Result<AzureSettings, AccessError> {
+    let store = RepositoryStore::Azure {
+        container: "backups".into(),
+    };
+    let file = "[global]\nrepo2-azure-account=acc\nrepo2-azure-key=aGVsbG8=\n";
+    match resolve(
+        &RepositorySpec { key: 2, store },
+        &user(global, file),
+        &BTreeMap::new(),
+    )?
+    .store
+    {
+        StoreAccess::Azure(settings) => Ok(settings),
+        other => panic!("{other:?}"),
+    }
+}
+
+const SERVICE_ACCOUNT: &str = r#"{"client_email":"a@b","private_key":"hunter2","token_uri":"https://t"}"#;
+
+fn gcs(global: &[(&str, &str)], key_file: &str) -> Result<GcsSettings, AccessError> {
+    let store = RepositoryStore::Gcs {
+        bucket: "backups".into(),
+    };
+    let files = [("gcs-key.json".to_owned(), key_file.as_bytes().to_vec())].into();
+    match resolve(
+        &RepositorySpec { key: 3, store },
+        &user(global, "[global]\n"),
+        &files,
+    )?
+    .store
+    {
+        StoreAccess::Gcs(settings) => Ok(settings),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -73,8 +111,138 @@ fn an_ambient_identity_needs_no_keys() {
         &user(&[("repo1-s3-key-type", "web-id")], "[global]\n"),
         &BTreeMap::new(),
     );
-    let StoreAccess::S3(settings) = access.unwrap().store;
+    let StoreAccess::S3(settings) = access.unwrap().store else {
+        panic!("another store");
+    };
     assert_eq!(settings.credentials, S3Credentials::Ambient);
+    let settings = azure(&[("repo2-azure-key-type", "auto")]).unwrap();
+    assert_eq!(settings.credentials, AzureCredentials::Ambient);
+    let settings = gcs(&[("repo3-gcs-key-type", "auto")], "").unwrap();
+    assert_eq!(settings.credentials, GcsCredentials::Ambient);
+}
+
+#[test]
+fn an_azure_repository_has_pgbackrests_defaults_and_exceptions() {
+    let settings = azure(&[]).unwrap();
+    assert_eq!(
+        (
+            settings.account.as_str(),
+            settings.host.as_str(),
+            settings.port,
+            settings.path_style
+        ),
+        ("acc", "blob.core.windows.net", 443, false)
+    );
+    assert_eq!(
+        settings.credentials,
+        AzureCredentials::Shared(Secret::new("aGVsbG8="))
+    );
+    let settings = azure(&[
+        ("repo2-azure-endpoint", "blob.core.usgovcloudapi.net"),
+        ("repo2-azure-container", "other"),
+    ])
+    .unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.container.as_str()),
+        ("blob.core.usgovcloudapi.net", "other")
+    );
+    // Another host means the path style, unless the user says which.
+    let emulator = ("repo2-storage-host", "azurite.svc:10000");
+    let settings = azure(&[emulator]).unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.port, settings.path_style),
+        ("azurite.svc", 10000, true)
+    );
+    let settings = azure(&[
+        emulator,
+        ("repo2-azure-uri-style", "host"),
+        ("repo2-storage-port", "1"),
+    ])
+    .unwrap();
+    assert_eq!((settings.port, settings.path_style), (1, false));
+    assert_eq!(
+        azure(&[("repo2-azure-verify-tls", "n")]).unwrap().trust,
+        Trust::Anyone
+    );
+}
+
+#[test]
+fn a_shared_access_signature_is_no_account_key() {
+    let sas = [("repo2-azure-key-type", "sas")];
+    assert!(
+        azure(&sas)
+            .unwrap_err()
+            .to_string()
+            .contains("repo2-azure-key must be a shared access signature")
+    );
+    let store = RepositoryStore::Azure {
+        container: "c".into(),
+    };
+    let repository = RepositorySpec { key: 2, store };
+    let file = "[global]\nrepo2-azure-account=acc\nrepo2-azure-key=?sv=1&sig=hunter2\n";
+    let access = resolve(&repository, &user(&sas, file), &BTreeMap::new()).unwrap();
+    assert_eq!(access.destination(), "azure://c/pgbackrest/repo2");
+    let error = resolve(&repository, &user(&[], file), &BTreeMap::new()).unwrap_err();
+    assert!(error.to_string().contains("azure-key-type=sas") && !error.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_gcs_repository_takes_its_key_from_a_projected_file() {
+    let key = ("repo3-gcs-key", "/etc/pgbackrest/conf.d/gcs-key.json");
+    let settings = gcs(&[key], SERVICE_ACCOUNT).unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.port),
+        ("storage.googleapis.com", 443)
+    );
+    assert_eq!(
+        settings.credentials,
+        GcsCredentials::Service(Secret::new(SERVICE_ACCOUNT))
+    );
+    let elsewhere = gcs(&[("repo3-gcs-key", "/root/key.json")], SERVICE_ACCOUNT).unwrap_err();
+    assert_eq!(
+        elsewhere,
+        AccessError::FileNotProjected {
+            option: "repo3-gcs-key".into()
+        }
+    );
+    for content in ["", "{}", r#"{"client_email":"a@b","private_key":"hunter2"}"#] {
+        let error = gcs(&[key], content).unwrap_err();
+        assert_eq!(error.failure(), FailureKind::RepositoryMisconfigured);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_gcs_token_is_sent_as_it_is_and_the_endpoint_may_have_a_port() {
+    let settings = gcs(
+        &[
+            ("repo3-gcs-key-type", "token"),
+            ("repo3-gcs-key", "Bearer abc"),
+            ("repo3-gcs-endpoint", "gcs.svc:4443"),
+            ("repo3-gcs-user-project", "payer"),
+            ("repo3-storage-host", "ignored.by.pgbackrest"),
+        ],
+        "",
+    )
+    .unwrap();
+    assert_eq!((settings.host.as_str(), settings.port), ("gcs.svc", 4443));
+    assert_eq!(settings.user_project.as_deref(), Some("payer"));
+    assert_eq!(
+        settings.credentials,
+        GcsCredentials::Token(Secret::new("Bearer abc"))
+    );
+}
+
+#[rstest]
+#[case(azure(&[("repo2-azure-uri-style", "virtual")]).unwrap_err(), "host or path")]
+#[case(azure(&[("repo2-azure-key-type", "none")]).unwrap_err(), "shared, sas or auto")]
+#[case(azure(&[("repo2-storage-host", "http://plain")]).unwrap_err(), "https")]
+#[case(gcs(&[("repo3-gcs-key-type", "none")], "").unwrap_err(), "service, token or auto")]
+#[case(gcs(&[("repo3-gcs-endpoint", "http://plain")], "").unwrap_err(), "https")]
+#[case(gcs(&[], "").unwrap_err(), "repo3-gcs-key is missing in the files of spec.backups.pgbackrest.configuration")]
+#[case(gcs(&[("repo3-gcs-key-type", "token")], "").unwrap_err(), "repo3-gcs-key is missing")]
+fn what_is_missing_or_wrong_is_told_with_its_place(#[case] error: AccessError, #[case] told: &str) {
+    assert!(error.to_string().contains(told), "{error}");
 }
 
 #[test]
@@ -115,13 +283,13 @@ fn missing_credentials_name_the_option() {
 }
 
 #[test]
-fn kinds_that_come_later_say_so() {
-    let repository = RepositorySpec {
-        key: 2,
-        store: RepositoryStore::Gcs { bucket: "b".into() },
-    };
+fn a_volume_is_read_where_it_is_mounted() {
+    let store = RepositoryStore::Volume { host: "h".into() };
+    let repository = RepositorySpec { key: 2, store };
     let error = resolve(&repository, &UserOptions::default(), &BTreeMap::new()).unwrap_err();
-    assert_eq!(error.to_string(), "a repository on GCS is not supported yet");
+    assert!(error.to_string().contains("repository host"), "{error}");
+    let access = RepositoryAccess::directory(2, "/pgbackrest/repo2", None);
+    assert_eq!(access.destination(), "/pgbackrest/repo2");
 }
 
 #[test]
@@ -131,6 +299,13 @@ fn debug_shows_no_secret() {
         &format!("{KEYS}repo1-cipher-pass=very secret\n"),
     );
     let shown = format!("{:?}", resolve(&spec("s3"), &user, &BTreeMap::new()).unwrap());
+    let key = ("repo3-gcs-key", "/etc/pgbackrest/conf.d/gcs-key.json");
+    let shown = format!(
+        "{shown} {:?} {:?}",
+        azure(&[]).unwrap(),
+        gcs(&[key], SERVICE_ACCOUNT).unwrap()
+    );
+    assert!(!shown.contains("aGVsbG8="), "{shown}");
     assert!(
         shown.contains("backups") && !shown.contains("hunter2") && !shown.contains("very secret"),
         "{shown}"

@@ -20,13 +20,13 @@ pub use wal::WalEvidence;
 
 use super::{
     STANZA,
-    access::{RepositoryAccess, StoreAccess},
+    access::RepositoryAccess,
     cipher::{self, CipherError},
     info_file::{InfoFile, InfoFileError},
 };
 use crate::{
     domain::{label::Label, secret::Secret},
-    storage::{ObjectStore, StorageError, s3::S3Store},
+    storage::{ObjectStore, StorageError},
 };
 
 /// Which backup is looked for.
@@ -66,13 +66,8 @@ pub struct Repository {
 impl Repository {
     /// Makes a client for the repository's store. No request is sent yet.
     pub async fn open(access: &RepositoryAccess) -> Result<Self, StorageError> {
-        let StoreAccess::S3(settings) = &access.store;
-        let store = S3Store::new(settings).await?;
-        Ok(Self::with_store(
-            Arc::new(store),
-            &access.path,
-            access.cipher.clone(),
-        ))
+        let store = access.store.open().await?;
+        Ok(Self::with_store(store, &access.path, access.cipher.clone()))
     }
 
     /// A repository in a store of the caller's.

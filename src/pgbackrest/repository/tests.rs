@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     domain::label::BackupType,
     pgbackrest::failure::FailureKind,
-    storage::{ObjectInfo, Page, StorageErrorKind},
+    storage::{Head, ObjectInfo, Page, StorageErrorKind},
 };
 
 const BACKUP: &[u8] = include_bytes!("../../../tests/fixtures/pgbackrest/plain/backup.info");
@@ -57,11 +57,7 @@ impl ObjectStore for Objects {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        let not_found = StorageError {
-            kind: StorageErrorKind::NotFound,
-            request: format!("get {name}"),
-            detail: "HTTP 404".into(),
-        };
+        let not_found = StorageError::new(StorageErrorKind::NotFound, format!("get {name}"), "HTTP 404");
         let found = self.0.get(name).cloned().ok_or(not_found);
         async { found }.boxed()
     }
@@ -70,7 +66,7 @@ impl ObjectStore for Objects {
         unreachable!("info files are read whole")
     }
 
-    fn head<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<ObjectInfo, StorageError>> {
+    fn head<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Head, StorageError>> {
         unreachable!("nothing asks for a head")
     }
 

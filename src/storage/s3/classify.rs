@@ -1,53 +1,19 @@
-//! From what the SDK returns to our kinds of error, and which errors are tried again.
+//! From what the SDK returns to our kinds of error.
 //!
 //! By status first and by code second: a HEAD has no body and so no code, and some servers invent codes.
 
-use aws_sdk_s3::{
-    config::{
-        interceptors::InterceptorContext,
-        retry::{ClassifyRetry, RetryAction},
-    },
-    error::{ProvideErrorMetadata, SdkError},
-};
-use aws_smithy_runtime_api::client::{
-    result::DispatchFailure, retries::classifiers::RetryClassifierPriority,
-};
+use std::time::Duration;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::result::DispatchFailure;
 
 use super::{
+    super::{
+        http,
+        trust::{is_refused_certificate, rustls_in},
+    },
     StorageErrorKind,
-    trust::{is_refused_certificate, rustls_in},
 };
-
-/// What the standard rules get wrong: they repeat a refused certificate, and not a 429 without a body.
-#[derive(Debug)]
-pub(super) struct RetryRules;
-
-impl ClassifyRetry for RetryRules {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let refused = match context.output_or_error() {
-            Some(Err(error)) => error
-                .as_connector_error()
-                .and_then(|error| rustls_in(error))
-                .is_some_and(is_refused_certificate),
-            _ => false,
-        };
-        if refused {
-            return RetryAction::RetryForbidden;
-        }
-        match context.response().map(|response| response.status().as_u16()) {
-            Some(429) => RetryAction::throttling_error(),
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "trust and throttling"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
-    }
-}
 
 /// The kind, and a text without credentials. `names_object`: a 404 without a code then means the object.
 pub(super) fn classify<E>(error: &SdkError<E>, names_object: bool) -> (StorageErrorKind, String)
@@ -85,6 +51,11 @@ where
     }
 }
 
+/// `Retry-After` of an answer that is an error.
+pub(super) fn retry_after<E>(error: &SdkError<E>) -> Option<Duration> {
+    http::retry_after(error.raw_response()?.headers().get("retry-after"))
+}
+
 fn dispatch(failure: &DispatchFailure) -> (StorageErrorKind, String) {
     let detail = failure
         .as_connector_error()
@@ -114,7 +85,7 @@ fn by_answer(status: u16, code: Option<&str>, names_object: bool) -> StorageErro
         429 | 503 => StorageErrorKind::Throttled,
         507 => StorageErrorKind::Full,
         300..=400 => StorageErrorKind::Misconfigured,
-        500..=599 => StorageErrorKind::Unavailable,
+        408 | 500..=599 => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Unexpected,
     }
 }

@@ -1,9 +1,7 @@
 //! A connection that accepts any certificate, for repositories with `repoN-storage-verify-tls=n`.
 //!
 //! The SDK's own client cannot do that on purpose. Requests stay signed; what is lost is knowing who answers.
-//! Requests here have no body, and answers are collected whole, up to a limit.
-
-use std::time::Duration;
+//! Requests here have no body.
 
 use aws_sdk_s3::primitives::SdkBody;
 use aws_smithy_runtime_api::{
@@ -15,7 +13,7 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 
-use crate::storage::LARGEST_READ;
+use crate::storage::{http, trust::Trust};
 
 #[derive(Debug, Clone)]
 struct AnyCertificate {
@@ -23,16 +21,8 @@ struct AnyCertificate {
 }
 
 /// A client for the SDK.
-pub(super) fn client(connect: Duration, read: Duration) -> Result<SharedHttpClient, String> {
-    // reqwest panics without a process-wide provider; `main` installs the same one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .tls_danger_accept_invalid_certs(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(connect)
-        .read_timeout(read)
-        .build()
-        .map_err(|error| error.to_string())?;
+pub(super) fn client() -> Result<SharedHttpClient, String> {
+    let client = http::client(&Trust::Anyone)?;
     let connector = SharedHttpConnector::new(AnyCertificate { client });
     Ok(http_client_fn(move |_, _| connector.clone()))
 }
@@ -54,21 +44,15 @@ async fn send(client: &reqwest::Client, request: &HttpRequest) -> Result<HttpRes
     for (name, value) in request.headers() {
         outgoing = outgoing.header(name, value);
     }
-    let mut answer = outgoing.send().await.map_err(failed)?;
+    let answer = outgoing.send().await.map_err(failed)?;
     let status = StatusCode::try_from(answer.status().as_u16()).map_err(|error| user(error.into()))?;
     let headers: Vec<(String, String)> = answer
         .headers()
         .iter()
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
         .collect();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&chunk);
-        if body.len() as u64 > LARGEST_READ {
-            return Err(user("the answer is too large".into()));
-        }
-    }
-    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    let body = reqwest::Body::from(answer);
+    let mut response = HttpResponse::new(status, SdkBody::from_body_1_x(body));
     for (name, value) in headers {
         response.headers_mut().append(name, value);
     }

@@ -6,9 +6,8 @@
 
 mod classify;
 mod insecure;
-mod trust;
 
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 use aws_sdk_s3::{
     Client,
@@ -17,27 +16,19 @@ use aws_sdk_s3::{
         SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
-    primitives::ByteStream,
+    types::ObjectLockLegalHoldStatus,
 };
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use chrono::DateTime;
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream};
 
-use super::{LARGEST_READ, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind};
+pub use super::trust::Trust;
+use super::{
+    Body, Head, LARGEST_READ, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
+    http::{ATTEMPT, CONNECT, READ},
+    trust,
+};
 use crate::domain::secret::Secret;
-
-/// Until the connection stands, TLS included.
-const CONNECT: Duration = Duration::from_secs(3);
-/// Without any byte of an answer.
-const READ: Duration = Duration::from_secs(8);
-/// One try.
-const ATTEMPT: Duration = Duration::from_secs(12);
-/// A call with all its tries, so that a fault is told within half a minute of being looked for.
-const CALL: Duration = Duration::from_secs(20);
-/// The body of an answer, after the call itself.
-const BODY: Duration = Duration::from_mins(1);
-/// Tries of a call.
-const TRIES: u32 = 3;
 
 /// How requests are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,17 +44,6 @@ pub enum S3Credentials {
     },
     /// What this process is given by its surroundings: instance role, web identity.
     Ambient,
-}
-
-/// Whose certificates are accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trust {
-    /// The authorities of the system.
-    System,
-    /// These authorities, as PEM, and no other.
-    Authority(Vec<u8>),
-    /// Any: the user set `repoN-storage-verify-tls=n`.
-    Anyone,
 }
 
 /// All that is needed to reach a bucket.
@@ -95,10 +75,9 @@ pub struct S3Store {
 impl S3Store {
     /// Makes a client; no request is sent. Fails when the authority is no PEM certificate.
     pub async fn new(settings: &S3Settings) -> Result<Self, StorageError> {
-        let http = http_client(&settings.trust).map_err(|detail| StorageError {
-            kind: StorageErrorKind::Misconfigured,
-            request: format!("connect to s3://{}", settings.bucket),
-            detail,
+        let http = http_client(&settings.trust).map_err(|detail| {
+            let request = format!("connect to s3://{}", settings.bucket);
+            StorageError::new(StorageErrorKind::Misconfigured, request, detail)
         })?;
         let endpoint = if settings.port == 443 {
             format!("https://{}", settings.host)
@@ -110,7 +89,6 @@ impl S3Store {
             .connect_timeout(CONNECT)
             .read_timeout(READ)
             .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(CALL)
             .build();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -119,8 +97,8 @@ impl S3Store {
             .endpoint_url(endpoint)
             .force_path_style(settings.path_style)
             .timeout_config(timeouts.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
-            .retry_classifier(classify::RetryRules)
+            // `storage::retry` asks again: the SDK repeats a refused certificate, and not a 429 without a body.
+            .retry_config(RetryConfig::disabled())
             // Many compatible servers know no checksums of the newer kinds.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
@@ -157,9 +135,8 @@ impl S3Store {
     {
         let (kind, detail) = classify::classify(error, !name.is_empty() && verb != "list");
         StorageError {
-            kind,
-            request: self.request(verb, name),
-            detail,
+            retry_after: classify::retry_after(error),
+            ..StorageError::new(kind, self.request(verb, name), detail)
         }
     }
 
@@ -167,56 +144,49 @@ impl S3Store {
         format!("{verb} s3://{}/{name}", self.bucket)
     }
 
-    async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Vec<u8>, StorageError> {
-        let request = self.client.get_object().bucket(&self.bucket).key(name);
-        let request = match &range {
-            Some(range) => request.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1))),
-            None => request,
-        };
-        let answer = request
+    /// A body, and how long it is said to be.
+    async fn read(&self, name: &str, range: Option<String>) -> Result<(u64, Body<'static>), StorageError> {
+        let answer = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(name)
+            .set_range(range)
             .send()
-            .await
-            .map_err(|error| self.error("get", name, &error))?;
+            .await;
+        let answer = match answer {
+            // Nothing is behind the end, as with every store.
+            Err(error)
+                if error
+                    .raw_response()
+                    .is_some_and(|answer| answer.status().as_u16() == 416) =>
+            {
+                return Ok((0, stream::empty().boxed()));
+            }
+            answer => answer.map_err(|error| self.error("get", name, &error))?,
+        };
         let length = u64::try_from(answer.content_length.unwrap_or_default()).unwrap_or_default();
-        let limit = range.map_or(LARGEST_READ, |range| (range.end - range.start).min(LARGEST_READ));
-        self.body(name, answer.body, length, limit).await
+        let request = self.request("get", name);
+        let pieces = stream::unfold(answer.body, move |mut body| {
+            let request = request.clone();
+            async move {
+                let piece = body.next().await?.map_err(|error| {
+                    StorageError::new(StorageErrorKind::Unreachable, request, error.to_string())
+                });
+                Some((piece, body))
+            }
+        });
+        Ok((length, pieces.boxed()))
     }
 
-    /// Collects a body in bounded time and size: a store may say one length and send another.
-    async fn body(
-        &self,
-        name: &str,
-        mut body: ByteStream,
-        length: u64,
-        limit: u64,
-    ) -> Result<Vec<u8>, StorageError> {
-        let failed = |kind, detail: String| StorageError {
-            kind,
-            request: self.request("get", name),
-            detail,
-        };
-        let too_large = || failed(StorageErrorKind::TooLarge, format!("more than {limit} bytes"));
+    async fn collect(&self, name: &str, range: Option<String>, limit: u64) -> Result<Vec<u8>, StorageError> {
+        let request = || self.request("get", name);
+        let (length, pieces) = self.read(name, range).await?;
         if length > limit {
-            return Err(too_large());
+            let detail = format!("more than {limit} bytes");
+            return Err(StorageError::new(StorageErrorKind::TooLarge, request(), detail));
         }
-        let collect = async {
-            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-            while let Some(chunk) = body.next().await {
-                let chunk =
-                    chunk.map_err(|error| failed(StorageErrorKind::Unreachable, error.to_string()))?;
-                bytes.extend_from_slice(&chunk);
-                if bytes.len() as u64 > limit {
-                    return Err(too_large());
-                }
-            }
-            Ok(bytes)
-        };
-        tokio::time::timeout(BODY, collect).await.map_err(|_| {
-            failed(
-                StorageErrorKind::Unreachable,
-                format!("no end of the content in {BODY:?}"),
-            )
-        })?
+        body::collect(pieces, limit, request).await
     }
 }
 
@@ -257,7 +227,7 @@ impl ObjectStore for S3Store {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(self.read(name, None))
+        Box::pin(self.collect(name, None, LARGEST_READ))
     }
 
     fn get_range<'a>(
@@ -269,11 +239,21 @@ impl ObjectStore for S3Store {
             if range.is_empty() {
                 return Ok(Vec::new());
             }
-            self.read(name, Some(range)).await
+            let limit = (range.end - range.start).min(LARGEST_READ);
+            let range = format!("bytes={}-{}", range.start, range.end - 1);
+            self.collect(name, Some(range), limit).await
         })
     }
 
-    fn head<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<ObjectInfo, StorageError>> {
+    fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {
+        Box::pin(async move {
+            let range = (from > 0).then(|| format!("bytes={from}-"));
+            let (_, pieces) = self.read(name, range).await?;
+            Ok(pieces)
+        })
+    }
+
+    fn head<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Head, StorageError>> {
         Box::pin(async move {
             let answer = self
                 .client
@@ -283,10 +263,20 @@ impl ObjectStore for S3Store {
                 .send()
                 .await;
             let answer = answer.map_err(|error| self.error("head", name, &error))?;
-            Ok(ObjectInfo {
-                name: name.to_owned(),
-                size: u64::try_from(answer.content_length.unwrap_or_default()).unwrap_or_default(),
-                modified: answer.last_modified.and_then(|time| to_utc(&time)),
+            Ok(Head {
+                object: ObjectInfo {
+                    name: name.to_owned(),
+                    size: u64::try_from(answer.content_length.unwrap_or_default()).unwrap_or_default(),
+                    modified: answer.last_modified.and_then(|time| to_utc(&time)),
+                },
+                // Without versioning some servers say `null`.
+                version: answer.version_id.filter(|version| version != "null"),
+                retain_until: answer
+                    .object_lock_retain_until_date
+                    .and_then(|time| to_utc(&time)),
+                legal_hold: answer
+                    .object_lock_legal_hold_status
+                    .map(|status| status == ObjectLockLegalHoldStatus::On),
             })
         })
     }
@@ -307,7 +297,7 @@ fn http_client(trust: &Trust) -> Result<SharedHttpClient, String> {
             trust::check_authority(pem)?;
             TrustStore::empty().with_pem_certificate(pem.clone())
         }
-        Trust::Anyone => return insecure::client(CONNECT, READ),
+        Trust::Anyone => return insecure::client(),
     };
     let context = TlsContext::builder()
         .with_trust_store(store)

@@ -1,8 +1,19 @@
-//! Finds what TLS said in an error's chain, and checks an authority before it is used.
+//! Whose certificates are accepted, and what TLS said in an error's chain.
 
 use std::{error::Error, io};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+/// Whose certificates are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// The authorities of the system.
+    System,
+    /// These authorities, as PEM, and no other.
+    Authority(Vec<u8>),
+    /// Any: the user set `repoN-storage-verify-tls=n`.
+    Anyone,
+}
 
 /// The error of rustls inside another error. An `io::Error` is opened by hand, since its `source` skips what it
 /// wraps.
