@@ -86,6 +86,8 @@ pub const SUPPORTED: &[&str] = &[
     "backups.pgbackrest.jobs",
     "backups.pgbackrest.repos[].name",
     "backups.pgbackrest.repos[].s3",
+    "backups.pgbackrest.repos[].gcs",
+    "backups.pgbackrest.repos[].azure",
     "extensions.builtin",
     "extensions.pg_stat_monitor",
     "extensions.pg_stat_statements",

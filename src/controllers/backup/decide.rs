@@ -154,7 +154,8 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
     })?;
     if repository.s3.is_none() {
         let kind = repository.store().map_or("unknown", |store| store.storage_type());
-        let what = format!("{wanted} is of type {kind}; this version takes backups into S3 only");
+        let what =
+            format!("{wanted} is of type {kind}; this version takes backups into s3, gcs and azure only");
         return Err(now(Reason::NotSupported, what));
     }
     Ok(Accepted {

@@ -31,8 +31,12 @@ pub fn access(observed: &Observed, accepted: &Accepted) -> Result<RepositoryAcce
         return Err(Trouble::new(*reason, what));
     }
     let name = &accepted.repository.name;
-    let repository = engine::repository(&accepted.repository)
-        .ok_or_else(|| Trouble::new(Reason::NotSupported, format!("{name} is not of type s3")))?;
+    let repository = engine::repository(&accepted.repository).ok_or_else(|| {
+        Trouble::new(
+            Reason::NotSupported,
+            format!("{name} is not of type s3, gcs or azure"),
+        )
+    })?;
     access::resolve(&repository, &observed.user.options, &observed.user.others)
         .map_err(|error| of_problem(name, &Problem::from(&error)))
 }

@@ -24,7 +24,13 @@ pub fn repository(repository: &Repository) -> Option<RepositorySpec> {
             endpoint: s3.endpoint.clone(),
             region: s3.region.clone(),
         },
-        Store::Volume(_) | Store::Gcs(_) | Store::Azure(_) => return None,
+        Store::Azure(azure) => RepositoryStore::Azure {
+            container: azure.container.clone(),
+        },
+        Store::Gcs(gcs) => RepositoryStore::Gcs {
+            bucket: gcs.bucket.clone(),
+        },
+        Store::Volume(_) => return None,
     };
     Some(RepositorySpec {
         key: u32::from(repository.key()?),

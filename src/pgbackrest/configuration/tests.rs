@@ -124,6 +124,30 @@ fn no_block_incremental_where_the_user_switched_bundles_off() {
 }
 
 #[test]
+fn each_kind_of_store_is_rendered_with_its_own_options() {
+    let mut cluster = cluster();
+    let azure = RepositoryStore::Azure {
+        container: "c".into(),
+    };
+    let gcs = RepositoryStore::Gcs { bucket: "b".into() };
+    for (key, store) in [(2, azure), (3, gcs)] {
+        cluster.repositories.push(RepositorySpec { key, store });
+    }
+    for text in [cluster.instance().unwrap(), cluster.job().unwrap()] {
+        let file = Ini::parse(&text).unwrap();
+        for (option, value) in [
+            ("repo2-type", "azure"),
+            ("repo2-azure-container", "c"),
+            ("repo2-path", "/pgbackrest/repo2"),
+            ("repo3-type", "gcs"),
+            ("repo3-gcs-bucket", "b"),
+        ] {
+            assert_eq!(file.get("global", option), Some(value), "{option}");
+        }
+    }
+}
+
+#[test]
 fn the_server_leaves_to_global_what_the_user_sets_there() {
     let cluster = with_global(&[("tls-server-address", "::")]);
     assert!(!cluster.server().unwrap().contains("tls-server-address"));

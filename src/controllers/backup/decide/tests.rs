@@ -27,7 +27,7 @@ fn cluster() -> PerconaPGCluster {
             "instances": [{"name": "a", "dataVolumeClaimSpec": {}}],
             "backups": {"pgbackrest": {"repos": [
                 {"name": "repo1", "s3": {"bucket": "b", "endpoint": "e", "region": "r"}},
-                {"name": "repo2", "gcs": {"bucket": "b"}},
+                {"name": "repo2", "volume": {"volumeClaimSpec": {}}},
             ]}},
         },
         "status": {"postgres": {"size": 1, "ready": 1}},
