@@ -45,13 +45,16 @@ job --repo=1 --type=full --annotation=percona.com/backup-job-name=job-1 backup
 psql -qc 'create table t as select generate_series(1, 100000) i' postgres
 job --repo=1 --type=incr --annotation=percona.com/backup-job-name=job-2 backup
 job --repo=2 --type=full --annotation=percona.com/backup-job-name=job-3 backup
+job --repo=3 --type=full --annotation=percona.com/backup-job-name=job-4 backup
+job --repo=4 --type=full --annotation=percona.com/backup-job-name=job-5 backup
 pg_controldata | sed -n 's/^Database system identifier: *//p' >/tmp/system
 { printf '{"system":"%s","info":' "$(cat /tmp/system)"; PGBACKREST_CONFIG_INCLUDE_PATH=/job pgbackrest --stanza=db --repo=1 --output=json --log-level-console=off info; printf '}'; } >/dev/termination-log
 pg_ctl -m fast stop >/dev/null
 kill %1
 "#;
 
-/// What the pod left behind: two repositories, and what pgBackRest says of the first.
+/// What the pod left behind: two repositories on S3, one on Azure, one on GCS, every second one encrypted, and what
+/// pgBackRest says of the first.
 pub struct Engine {
     pub repositories: Vec<RepositorySpec>,
     pub user: UserOptions,
@@ -60,6 +63,13 @@ pub struct Engine {
     pub info: Value,
     namespace: Namespace,
     data: std::path::PathBuf,
+}
+
+impl Engine {
+    /// What the names of all its objects begin with.
+    pub fn prefix(&self) -> &str {
+        &self.namespace.0
+    }
 }
 
 struct Namespace(String);
@@ -146,21 +156,43 @@ impl Engine {
             endpoint: format!("{}:{}", stores.get("S3_HOST"), stores.get("S3_PORT")),
             region: stores.get("S3_REGION").to_owned(),
         };
-        let repositories: Vec<_> = [1, 2]
-            .into_iter()
-            .map(|key| RepositorySpec {
-                key,
-                store: store.clone(),
-            })
+        let azure = RepositoryStore::Azure {
+            container: stores.get("AZURE_CONTAINER").to_owned(),
+        };
+        let gcs = RepositoryStore::Gcs {
+            bucket: stores.get("GCS_BUCKET").to_owned(),
+        };
+        let repositories: Vec<_> = (1..)
+            .zip([store.clone(), store, azure, gcs])
+            .map(|(key, store)| RepositorySpec { key, store })
             .collect();
-        let mut secrets = format!("[global]\nrepo2-cipher-pass={PASSPHRASE}\n");
-        let mut global = BTreeMap::from([("repo2-cipher-type".to_owned(), "aes-256-cbc".to_owned())]);
+        let mut secrets = "[global]\n".to_owned();
+        let mut global = BTreeMap::new();
+        for key in [2, 4] {
+            writeln!(secrets, "repo{key}-cipher-pass={PASSPHRASE}").unwrap();
+            global.insert(format!("repo{key}-cipher-type"), "aes-256-cbc".to_owned());
+        }
+        writeln!(secrets, "repo3-azure-account={}", stores.get("AZURE_ACCOUNT")).unwrap();
+        writeln!(secrets, "repo3-azure-key={}", stores.get("AZURE_KEY")).unwrap();
+        writeln!(secrets, "repo4-gcs-key=Bearer {}", stores.get("GCS_TOKEN")).unwrap();
+        let endpoint = |kind: &str| {
+            let host = stores.get(&format!("{kind}_HOST"));
+            format!("{host}:{}", stores.get(&format!("{kind}_PORT")))
+        };
+        global.extend([
+            ("repo3-azure-endpoint".to_owned(), endpoint("AZURE")),
+            ("repo3-azure-uri-style".to_owned(), "path".to_owned()),
+            ("repo4-gcs-endpoint".to_owned(), endpoint("GCS")),
+            ("repo4-gcs-key-type".to_owned(), "token".to_owned()),
+        ]);
         for key in [1, 2] {
+            global.insert(format!("repo{key}-s3-uri-style"), "path".to_owned());
             writeln!(secrets, "repo{key}-s3-key={}", stores.get("S3_ACCESS_KEY")).unwrap();
             writeln!(secrets, "repo{key}-s3-key-secret={}", stores.get("S3_SECRET_KEY")).unwrap();
+        }
+        for key in 1..=4 {
             for (option, value) in [
                 ("path", format!("/{name}/repo{key}")),
-                ("s3-uri-style", "path".to_owned()),
                 (
                     "storage-ca-file",
                     "/etc/pgbackrest/conf.d/stores-ca.crt".to_owned(),

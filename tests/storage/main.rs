@@ -11,6 +11,7 @@
 
 mod engine;
 mod places;
+mod refusals;
 mod repository;
 mod s3;
 mod stores;

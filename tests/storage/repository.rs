@@ -10,10 +10,17 @@ use holdfast::{
         info::Info,
         repository::{Repository, Wanted},
     },
-    storage::s3::{S3Credentials, S3Settings, Trust},
+    storage::{
+        azure::AzureCredentials,
+        s3::{S3Credentials, S3Settings, Trust},
+    },
 };
 
-use crate::{engine::Engine, stores::Stores};
+use crate::{
+    engine::Engine,
+    places::{Kind, Place},
+    stores::Stores,
+};
 
 fn access(engine: &Engine, repository: usize) -> RepositoryAccess {
     resolve(&engine.repositories[repository], &engine.user, &engine.files).unwrap()
@@ -45,7 +52,17 @@ async fn what_pgbackrest_wrote_is_read_and_every_fault_has_its_reason() {
     let (plain, encrypted) = (access(&engine, 0), access(&engine, 1));
 
     backups_are_seen_as_pgbackrest_sees_them(&engine, &plain).await;
-    for (repository, jobs) in [(&plain, vec!["job-1", "job-2"]), (&encrypted, vec!["job-3"])] {
+    let (azure, gcs) = (access(&engine, 2), access(&engine, 3));
+    // The server keeps the objects of the first as files.
+    let root = engine.data().join("repo1");
+    let directory = RepositoryAccess::directory(1, root.to_str().unwrap(), None);
+    for (repository, jobs) in [
+        (&plain, vec!["job-1", "job-2"]),
+        (&encrypted, vec!["job-3"]),
+        (&azure, vec!["job-4"]),
+        (&gcs, vec!["job-5"]),
+        (&directory, vec!["job-1", "job-2"]),
+    ] {
         let state = check(repository, Some(engine.system_id)).await;
         let RepositoryState::Ready {
             stanza: StanzaState::Present(identity),
@@ -68,6 +85,34 @@ async fn what_pgbackrest_wrote_is_read_and_every_fault_has_its_reason() {
     every_fault_has_its_reason(&stores, &engine, &plain, &encrypted).await;
     a_segment_that_is_gone_is_noticed(&engine, &plain).await;
     a_damaged_catalogue_is_read_from_its_copy(&engine, &plain).await;
+    another_kind_of_store_has_its_reasons_too(&engine, &azure, &gcs).await;
+    for kind in [Kind::Azure, Kind::Gcs] {
+        Place::of(kind).await.clear_all(engine.prefix()).await;
+    }
+}
+
+/// What an operator would see of a wrong setting, by the whole way from the options on.
+async fn another_kind_of_store_has_its_reasons_too(
+    engine: &Engine,
+    azure: &RepositoryAccess,
+    gcs: &RepositoryAccess,
+) {
+    let mut missing = [azure.clone(), gcs.clone()];
+    for access in &mut missing {
+        match &mut access.store {
+            StoreAccess::Azure(settings) => settings.container = "no-such-container".into(),
+            StoreAccess::Gcs(settings) => settings.bucket = "no-such-bucket".into(),
+            other => panic!("{other:?}"),
+        }
+        let problem = problem(access, engine.system_id).await;
+        assert_eq!(problem.reason(), Reason::BucketMissing, "{problem}");
+    }
+    let mut refused = azure.clone();
+    if let StoreAccess::Azure(settings) = &mut refused.store {
+        settings.credentials = AzureCredentials::Shared("aHVudGVyMg==".into());
+    }
+    let problem = problem(&refused, engine.system_id).await;
+    assert_eq!(problem.reason(), Reason::CredentialsRefused, "{problem}");
 }
 
 async fn backups_are_seen_as_pgbackrest_sees_them(engine: &Engine, access: &RepositoryAccess) {

@@ -105,6 +105,7 @@ pub struct AzureStore {
     client: BlobContainerClient,
     container: String,
     is_microsoft: bool,
+    page_size: Option<i32>,
     continuations: std::sync::Mutex<VecDeque<Continuation>>,
 }
 
@@ -162,8 +163,16 @@ impl AzureStore {
             client,
             container: settings.container.clone(),
             is_microsoft: settings.is_microsoft(),
+            page_size: None,
             continuations: std::sync::Mutex::default(),
         })
+    }
+
+    /// Asks for so many names at once, instead of the 5000 that the service gives.
+    #[must_use]
+    pub fn with_page_size(mut self, names: i32) -> Self {
+        self.page_size = Some(names);
+        self
     }
 
     fn request(&self, verb: &str, name: &str) -> String {
@@ -206,6 +215,7 @@ impl AzureStore {
             prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()),
             start_from: after.filter(|_| marker.is_none()).map(str::to_owned),
             marker,
+            maxresults: self.page_size,
             ..BlobContainerClientListBlobsOptions::default()
         };
         let answer = async {
