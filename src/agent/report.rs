@@ -92,6 +92,33 @@ pub struct ArchiverReport {
     pub failed_count: i64,
     /// WAL files that wait to be archived.
     pub ready_files: i64,
+    /// What pgBackRest said about the last failure, while archiving fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ArchiveFailure>,
+}
+
+impl ArchiverReport {
+    /// PostgreSQL's last try to archive a segment failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.last_failed_at
+            .is_some_and(|failed| self.last_archived_at.is_none_or(|archived| archived < failed))
+    }
+}
+
+/// Why pgBackRest could not archive a segment.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArchiveFailure {
+    /// pgBackRest's error code.
+    pub exit: i32,
+    /// Error type names in order of first appearance.
+    pub error_types: Vec<String>,
+    /// Status of the store's answer, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The repositories that refused (`repo1`), where pgBackRest names them.
+    pub repositories: Vec<String>,
 }
 
 /// Something desired that could not be applied.

@@ -15,6 +15,8 @@ pub enum ConditionType {
     ReadyForBackup,
     /// Cluster, per repository: it can be reached and is this cluster's own.
     RepositoryReady,
+    /// Cluster: WAL reaches every repository.
+    ArchivingHealthy,
     /// Cluster: a data directory exists, initialised or restored.
     PostgresDataInitialized,
     /// Cluster: users and databases are as the specification says.
@@ -45,6 +47,7 @@ impl ConditionType {
         Self::UnsupportedFields,
         Self::ReadyForBackup,
         Self::RepositoryReady,
+        Self::ArchivingHealthy,
         Self::PostgresDataInitialized,
         Self::UsersApplied,
         Self::ProxyAvailable,
@@ -66,6 +69,7 @@ impl ConditionType {
             Self::UnsupportedFields => "UnsupportedFields",
             Self::ReadyForBackup => "ReadyForBackup",
             Self::RepositoryReady => "RepositoryReady",
+            Self::ArchivingHealthy => "ArchivingHealthy",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
             Self::UsersApplied => "UsersApplied",
             Self::ProxyAvailable => "ProxyAvailable",

@@ -131,6 +131,9 @@ words! {
         /// The backup is there, but WAL up to its end is not.
         WalMissing: "This backup cannot be made consistent and does not count until the WAL arrives.",
             "Look at the condition of archiving; the message names the first segment that is missing.";
+        /// PostgreSQL's WAL is not archived.
+        ArchivingFailing: "WAL waits on the primary's volume until that is full; nothing later than the last archived segment can be restored.",
+            "Read the message and the log of the instance's database container.";
         /// Two settings of pgBackRest contradict each other.
         ConfigurationConflict: "pgBackRest does not start; no backup can be taken and WAL waits on the primary's volume.",
             "Change the option that the message names.";
@@ -181,6 +184,12 @@ words! {
 }
 
 impl Reason {
+    /// The reason of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
     /// The whole text of a message: what happened in general and here (`what`), what it means for the data, what to do.
     #[must_use]
     pub fn explain(self, what: &str) -> String {

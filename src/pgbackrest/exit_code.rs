@@ -11,6 +11,8 @@ use super::failure::{FailureKind, Permanence};
 pub enum Command {
     /// `backup`
     Backup,
+    /// `archive-push`
+    ArchivePush,
     /// `check`
     Check,
     /// `stanza-create` and `stanza-upgrade`

@@ -14,6 +14,8 @@ pub struct Report {
     pub error_types: Vec<String>,
     /// Status of the last HTTP request that failed.
     pub http_status: Option<u16>,
+    /// The code on the last `ERROR:` line: what the command exits with, once it does.
+    pub code: Option<i32>,
     /// The last `ERROR:` line, without time stamp, details and anything that looks like a credential.
     pub summary: Option<String>,
 }
@@ -40,6 +42,10 @@ impl Report {
             self.http_status = Some(status);
         }
         if let Some((_, text)) = line.split_once("ERROR: ") {
+            self.code = text
+                .strip_prefix('[')
+                .and_then(|rest| rest.split_once("]: "))
+                .and_then(|(code, _)| code.parse().ok());
             self.summary = Some(safe(text));
         }
     }

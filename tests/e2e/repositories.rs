@@ -3,7 +3,7 @@
 
 use kube::ResourceExt;
 
-use crate::harness::{Cluster, Operator, Request, Scenario, minutes, seconds, state, status};
+use crate::harness::{Cluster, Operator, Request, Scenario, minutes, run, seconds, state, status};
 
 /// A change that breaks the repository.
 type Break = fn(&mut Cluster, &Scenario);
@@ -107,4 +107,126 @@ async fn a_repository_of_another_database_is_left_alone_and_told() {
         scenario.succeeded("at-home", minutes(5)).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_full_store_is_told_at_once_fails_a_backup_and_heals_when_there_is_room() {
+    Scenario::alone("full", async |scenario| {
+        let mut cluster = Cluster::plain("app", scenario);
+        scenario
+            .stores
+            .of("S3_FULL_BUCKET")
+            .clone_into(&mut cluster.bucket);
+        // pgBackRest's own patience with a store, which is for outages, would make this scenario minutes longer.
+        cluster.more.insert("io-timeout".to_owned(), "5".to_owned());
+        empty(scenario, &cluster).await;
+        cluster.create(scenario).await;
+        cluster.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(4)).await;
+        let filler = Filler::fill(scenario, &cluster).await;
+        scenario
+            .sql(
+                &cluster,
+                "create table more as select 1 as a; select pg_switch_wal();",
+            )
+            .await;
+        scenario.tell("the store is full");
+        let (message, _) = tokio::join!(
+            cluster.archiving_fails(scenario, "StoreFull", seconds(30)),
+            scenario.event(&cluster.name, "StoreFull", seconds(30)),
+        );
+        scenario.tell(&format!("condition: {message}"));
+        Request::new(&cluster, "too-much", &["--type=full"])
+            .deadline(600)
+            .create(scenario)
+            .await;
+        scenario.failed("too-much", "StoreFull", minutes(3)).await;
+        scenario.event("too-much", "StoreFull", seconds(30)).await;
+        filler.remove(scenario).await;
+        scenario.tell("there is room again");
+        Request::new(&cluster, "fits", &["--type=full"])
+            .create(scenario)
+            .await;
+        let backup = scenario.succeeded("fits", minutes(4)).await;
+        scenario.is_as_pgbackrest_sees_it(&cluster, &backup).await;
+        cluster.archives(scenario, minutes(2)).await;
+        empty(scenario, &cluster).await;
+    })
+    .await;
+}
+
+/// Removes what this run and others, perhaps killed ones, left in the small bucket: nobody else uses it.
+async fn empty(scenario: &Scenario, cluster: &Cluster) {
+    let mut bucket = cluster.clone();
+    "/".clone_into(&mut bucket.path);
+    for folder in ["/e2e", "/filler"] {
+        scenario
+            .pgbackrest(&bucket, &["--repo=1", "--recurse", "repo-rm", folder])
+            .await;
+    }
+}
+
+/// Somebody else's objects, which take all the room that the store has left.
+struct Filler<'a> {
+    cluster: &'a Cluster,
+    prefix: String,
+    names: Vec<String>,
+}
+
+impl<'a> Filler<'a> {
+    async fn fill(scenario: &Scenario, cluster: &'a Cluster) -> Self {
+        let mut filler = Self {
+            cluster,
+            prefix: scenario.namespace.clone(),
+            names: Vec::new(),
+        };
+        for kib in [4096, 512, 64, 4] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(kib << 10).unwrap();
+            let path = file.path().to_str().unwrap();
+            while filler
+                .request(scenario, &filler.next(), &["--upload-file", path])
+                .await
+                .is_ok()
+            {
+                filler.names.push(filler.next());
+            }
+        }
+        assert!(!filler.names.is_empty(), "the store was full before");
+        filler
+    }
+
+    fn next(&self) -> String {
+        format!("filler/{}/{}", self.prefix, self.names.len())
+    }
+
+    async fn remove(self, scenario: &Scenario) {
+        for name in &self.names {
+            let deleted = self.request(scenario, name, &["--request", "DELETE"]).await;
+            deleted.unwrap();
+        }
+    }
+
+    /// A signed request about one object.
+    async fn request(&self, scenario: &Scenario, name: &str, more: &[&str]) -> Result<String, String> {
+        let stores = scenario.stores;
+        let url = format!("https://{}/{}/{name}", stores.s3(), self.cluster.bucket);
+        let sigv4 = format!("aws:amz:{}:s3", stores.of("S3_REGION"));
+        let mut arguments = vec![
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--max-time",
+            "60",
+            "--config",
+            "-",
+        ];
+        // A signature for S3 covers this header; curl does not add it by itself in every version.
+        arguments.extend(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+        arguments.extend(["--cacert", stores.of("CA_FILE"), "--aws-sigv4", &sigv4]);
+        arguments.extend(more);
+        arguments.push(&url);
+        let user = format!("user = \"{}:{}\"\n", self.cluster.key, self.cluster.key_secret);
+        run("curl", &arguments, &user).await
+    }
 }

@@ -26,6 +26,8 @@ pub const NOT_STARTED: &str = "ExecuteError";
 const LOOK: Duration = Duration::from_millis(500);
 /// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
 const GRACE: Duration = Duration::from_secs(20);
+/// pgBackRest names its error and then waits for its workers, each of which may repeat a refused request for minutes.
+const LINGER: Duration = Duration::from_secs(5);
 /// What is left in the pipes when pgBackRest has ended is read within this.
 const DRAIN: Duration = Duration::from_secs(2);
 /// A line longer than this is cut: nothing in it is needed.
@@ -61,16 +63,30 @@ pub async fn run(
     let mut report = Report::default();
     let mut errors = Report::default();
     let mut bytes = None;
-    let ended = CancellationToken::new();
+    let (failed, ended) = (CancellationToken::new(), CancellationToken::new());
     let (status, (), ()) = tokio::join!(
         async {
-            let status = attend(&mut child, lock_file, &publisher, &mut bytes, stop).await;
+            let attending = attend(&mut child, lock_file, &publisher, &mut bytes, stop);
+            let lingering = async {
+                failed.cancelled().await;
+                tokio::time::sleep(LINGER).await;
+            };
+            let status = tokio::select! {
+                status = attending => Some(status),
+                () = lingering => None,
+            };
+            if status.is_none() {
+                tracing::info!("pgBackRest has failed and lingers: ending it");
+                supervise::end(&mut child, Signal::TERM, LINGER).await;
+            }
             ended.cancel();
             status
         },
-        until_drained(pass_on(stdout, &mut report), &ended),
-        until_drained(pass_on(stderr, &mut errors), &ended),
+        until_drained(pass_on(stdout, &mut report, &failed), &ended),
+        until_drained(pass_on(stderr, &mut errors, &failed), &ended),
     );
+    // How one ends that was ended says nothing; its own error line does.
+    let status = status.unwrap_or(report.code.or(errors.code));
     for name in errors.error_types {
         if !report.error_types.contains(&name) {
             report.error_types.push(name);
@@ -139,7 +155,7 @@ async fn until_drained(reading: impl Future<Output = ()>, ended: &CancellationTo
 }
 
 /// Reads a stream to its end, learns from each line and logs what may be logged of it.
-async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report) {
+async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report, failed: &CancellationToken) {
     let Some(stream) = stream else { return };
     let mut reader = BufReader::new(stream);
     let mut redactor = Redactor::default();
@@ -153,6 +169,9 @@ async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report) {
         line.truncate(LONGEST_LINE);
         let text = String::from_utf8_lossy(&line);
         report.add_line(text.trim_end());
+        if report.code.is_some() {
+            failed.cancel();
+        }
         if let Some(text) = redactor.next(text.trim_end()) {
             tracing::info!(target: "pgbackrest", "{text}");
         }
@@ -180,6 +199,14 @@ mod tests {
         assert_eq!((outcome.exit, outcome.bytes), (Some(56), Some(4)));
         assert_eq!(outcome.error_types, ["LockAcquireError"]);
         assert_eq!(outcome.message, "[056]: unable to find primary cluster");
+    }
+
+    #[tokio::test]
+    async fn one_that_lingers_after_its_error_is_ended_and_counts_as_that_error() {
+        let script = "trap 'exit 63' TERM; echo 'P00  ERROR: [101]: raised from local-1 protocol: [507] Full'; \
+            while :; do sleep 0.05; done";
+        let outcome = shell(script, &CancellationToken::new()).await;
+        assert_eq!((outcome.exit, outcome.http_status), (Some(101), Some(507)));
     }
 
     #[tokio::test]

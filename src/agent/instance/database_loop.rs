@@ -19,7 +19,7 @@ use super::{CERTIFICATES, PATRONI_CONFIGURATION, apply};
 use crate::agent::desired::Desired;
 use crate::agent::environment::InstanceEnvironment;
 use crate::agent::fingerprint::Fingerprint;
-use crate::agent::report::Problem;
+use crate::agent::report::{ArchiverReport, Problem, StanzaReport};
 
 /// PostgreSQL is looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
@@ -57,12 +57,20 @@ pub struct DatabaseLoop {
     pause: Duration,
     files: Vec<PathBuf>,
     seen: Fingerprint,
+    stanzas: Receiver<Vec<StanzaReport>>,
+    /// The stanzas were ready at the last look.
+    ready: bool,
 }
 
 impl DatabaseLoop {
     /// Nothing is done before [`Self::run`].
     #[must_use]
-    pub fn new(environment: &InstanceEnvironment, known: Receiver<Known>, local: Sender<Local>) -> Self {
+    pub fn new(
+        environment: &InstanceEnvironment,
+        known: Receiver<Known>,
+        local: Sender<Local>,
+        stanzas: Receiver<Vec<StanzaReport>>,
+    ) -> Self {
         let files = vec![CERTIFICATES.into(), PATRONI_CONFIGURATION.into()];
         Self {
             socket: Socket::new(&environment.socket_directory, environment.port),
@@ -78,6 +86,8 @@ impl DatabaseLoop {
             pause: BACK_OFF.0,
             seen: Fingerprint::of(&files),
             files,
+            stanzas,
+            ready: false,
         }
     }
 
@@ -122,6 +132,7 @@ impl DatabaseLoop {
                 ..Local::default()
             };
         };
+        self.wake_archiver(&observation).await;
         let due = Applied {
             desired,
             system_identifier: observation.system_identifier.clone(),
@@ -182,6 +193,30 @@ impl DatabaseLoop {
             self.retry = Some(Instant::now() + self.pause);
         }
         problems
+    }
+
+    /// After three failures, as there are before the first stanza, PostgreSQL's archiver sleeps for a minute. A segment
+    /// that is finished wakes it.
+    async fn wake_archiver(&mut self, observation: &Observation) {
+        let ready = {
+            let stanzas = self.stanzas.borrow_and_update();
+            !stanzas.is_empty() && stanzas.iter().all(|stanza| stanza.ready)
+        };
+        let became_ready = ready && !std::mem::replace(&mut self.ready, ready);
+        let sleeps = observation
+            .archiver
+            .as_ref()
+            .is_some_and(ArchiverReport::is_failing);
+        let Some(client) = self.connection.as_ref().filter(|_| became_ready && sleeps) else {
+            return;
+        };
+        // A segment without a record is not finished by the switch.
+        let waking =
+            "SELECT pg_catalog.pg_create_restore_point('holdfast: stanza ready'), pg_catalog.pg_switch_wal()";
+        match client.batch_execute(waking).await {
+            Ok(()) => tracing::info!("stanzas are ready: the archiver was woken"),
+            Err(error) => tracing::warn!(error = %SqlError::from(error), "the archiver was not woken"),
+        }
     }
 
     /// Rotated certificates and a new local configuration are taken up without a restart.

@@ -8,6 +8,7 @@ mod database_loop;
 pub mod observe;
 pub mod patroni;
 mod publish;
+mod spool;
 pub mod sql;
 mod stanza;
 mod stanza_loop;
@@ -66,7 +67,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
     let (local_in, local) = channel::channel(Local::default());
     let (stanzas_in, stanzas) = channel::channel(Vec::<StanzaReport>::new());
 
-    let databases = DatabaseLoop::new(&environment, known.clone(), local_in);
+    let databases = DatabaseLoop::new(&environment, known.clone(), local_in, stanzas.clone());
     let stanza_loop = StanzaLoop::new(
         client.clone(),
         environment.clone(),
@@ -74,7 +75,8 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         local.clone(),
         stanzas_in,
     );
-    let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas);
+    let (failures_in, failures) = channel::channel(None);
+    let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas, failures);
     let server = server();
     tokio::join!(
         async {
@@ -91,6 +93,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         ),
         stop.run_until_cancelled(databases.run()),
         stop.run_until_cancelled(stanza_loop.run()),
+        stop.run_until_cancelled(spool::follow(spool::directory(), failures_in)),
         stop.run_until_cancelled(publisher.run()),
     );
     Ok(())

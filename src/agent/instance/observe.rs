@@ -64,6 +64,7 @@ async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
         last_failed_at: at(3)?,
         failed_count: row.try_get(4)?,
         ready_files: row.try_get(5)?,
+        failure: None,
     })
 }
 

@@ -11,7 +11,9 @@ use tokio::sync::watch::Receiver;
 use super::database_loop::Local;
 use super::watch::Known;
 use crate::agent::environment::InstanceEnvironment;
-use crate::agent::report::{INSTANCE_ANNOTATION, InstanceReport, Problem, StanzaReport};
+use crate::agent::report::{
+    ArchiveFailure, ArchiverReport, INSTANCE_ANNOTATION, InstanceReport, Problem, StanzaReport,
+};
 
 /// Shortest time between two writes.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -27,6 +29,7 @@ pub struct Publisher {
     known: Receiver<Known>,
     local: Receiver<Local>,
     stanzas: Receiver<Vec<StanzaReport>>,
+    failures: Receiver<Option<ArchiveFailure>>,
 }
 
 impl Publisher {
@@ -38,6 +41,7 @@ impl Publisher {
         known: Receiver<Known>,
         local: Receiver<Local>,
         stanzas: Receiver<Vec<StanzaReport>>,
+        failures: Receiver<Option<ArchiveFailure>>,
     ) -> Self {
         let api = Api::namespaced(client, &environment.namespace);
         Self {
@@ -46,6 +50,7 @@ impl Publisher {
             known,
             local,
             stanzas,
+            failures,
         }
     }
 
@@ -57,6 +62,7 @@ impl Publisher {
                 &self.known.borrow_and_update(),
                 &self.local.borrow_and_update(),
                 &self.stanzas.borrow_and_update(),
+                self.failures.borrow_and_update().as_ref(),
             );
             if written.as_ref() != Some(&report) {
                 if self.write(&report).await {
@@ -71,6 +77,7 @@ impl Publisher {
                 Ok(()) = self.known.changed() => {}
                 Ok(()) = self.local.changed() => {}
                 Ok(()) = self.stanzas.changed() => {}
+                Ok(()) = self.failures.changed() => {}
                 else => return,
             }
             tokio::time::sleep(SETTLE).await;
@@ -82,6 +89,7 @@ impl Publisher {
             self.known.has_changed(),
             self.local.has_changed(),
             self.stanzas.has_changed(),
+            self.failures.has_changed(),
         ]
         .into_iter()
         .any(|changed| changed.unwrap_or(false))
@@ -111,7 +119,12 @@ impl Publisher {
     }
 }
 
-fn report(known: &Known, local: &Local, stanzas: &[StanzaReport]) -> InstanceReport {
+fn report(
+    known: &Known,
+    local: &Local,
+    stanzas: &[StanzaReport],
+    failure: Option<&ArchiveFailure>,
+) -> InstanceReport {
     let mut problems = local.problems.clone();
     if known.unreadable {
         problems.insert(
@@ -131,7 +144,12 @@ fn report(known: &Known, local: &Local, stanzas: &[StanzaReport]) -> InstanceRep
         timeline: seen.map(|seen| seen.timeline),
         postgres_version: seen.map(|seen| seen.version.clone()),
         stanzas: stanzas.to_vec(),
-        archiver: seen.and_then(|seen| seen.archiver.clone()),
+        archiver: seen
+            .and_then(|seen| seen.archiver.clone())
+            .map(|archiver| ArchiverReport {
+                failure: failure.filter(|_| archiver.is_failing()).cloned(),
+                ..archiver
+            }),
         problems,
     }
 }
@@ -153,7 +171,7 @@ mod tests {
             observation: Some(observation),
             ..Local::default()
         };
-        let report = report(&Known::default(), &local, &[]);
+        let report = report(&Known::default(), &local, &[], None);
         assert_eq!(
             (report.in_recovery, report.timeline, report.revision),
             (Some(true), Some(3), None)
@@ -169,8 +187,36 @@ mod tests {
             },
             &Local::default(),
             &[],
+            None,
         );
         assert_eq!((report.in_recovery, report.system_identifier), (None, None));
         assert_eq!(report.problems[0].what, "desired");
+    }
+
+    #[test]
+    fn a_failure_of_archiving_is_told_only_while_it_lasts() {
+        let failure = ArchiveFailure {
+            exit: 104,
+            ..ArchiveFailure::default()
+        };
+        let told = |archived: i64, failed: i64| {
+            let at = |second| chrono::DateTime::from_timestamp(second, 0);
+            let observation = Observation {
+                archiver: Some(ArchiverReport {
+                    last_archived_at: at(archived),
+                    last_failed_at: at(failed),
+                    ..ArchiverReport::default()
+                }),
+                ..Observation::default()
+            };
+            let local = Local {
+                observation: Some(observation),
+                ..Local::default()
+            };
+            let report = report(&Known::default(), &local, &[], Some(&failure));
+            report.archiver.unwrap().failure
+        };
+        assert_eq!(told(1, 2), Some(failure.clone()));
+        assert_eq!(told(3, 2), None);
     }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use kube::ResourceExt as _;
 
 use crate::agent::report::BackupOutcome;
-use crate::api::Reason;
+use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions};
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
 use crate::pgbackrest::failure::FailureKind;
 
@@ -75,6 +75,49 @@ pub fn of_job(
     }
 }
 
+/// WAL that does not arrive has a cause, which the condition of archiving knows: a store may be full for a backup's WAL
+/// and say nothing to a backup that waits for it.
+pub fn behind_missing_wal(trouble: Trouble, cluster: Option<&PerconaPGCluster>) -> Trouble {
+    if trouble.reason != Reason::WalMissing {
+        return trouble;
+    }
+    match cluster.and_then(unhealthy_archiving) {
+        Some((reason, message)) => Trouble::new(
+            reason,
+            format!("WAL that the backup needs did not arrive: {message}"),
+        ),
+        None => trouble,
+    }
+}
+
+/// What keeps every backup of the cluster from ending well: a repository, this backup's or another one, refuses WAL, and
+/// it is known why. pgBackRest would find out after a minute, at the end of its work or at its beginning.
+pub fn refused_wal(cluster: Option<&PerconaPGCluster>) -> Option<Trouble> {
+    let (reason, message) = cluster.and_then(unhealthy_archiving)?;
+    let known = matches!(
+        reason,
+        Reason::StoreFull
+            | Reason::CredentialsRefused
+            | Reason::PermissionMissing
+            | Reason::BucketMissing
+            | Reason::CertificateUntrusted
+            | Reason::WrongCipherPassphrase
+    );
+    known.then(|| {
+        Trouble::new(
+            reason,
+            format!("WAL that a backup needs would not arrive: {message}"),
+        )
+    })
+}
+
+fn unhealthy_archiving(cluster: &PerconaPGCluster) -> Option<(Reason, &str)> {
+    let conditions = &cluster.status.as_ref()?.conditions;
+    let condition = conditions::find(conditions, ConditionType::ArchivingHealthy.as_str())?;
+    let reason = Reason::from_word(&condition.reason)?;
+    (condition.status == "False").then_some((reason, condition.message.as_str()))
+}
+
 /// How the container with pgBackRest ended, if it has.
 pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
@@ -138,5 +181,32 @@ mod tests {
     #[test]
     fn a_job_without_pods_was_interrupted() {
         assert_eq!(of_job(&[], None, None, "x").reason, Reason::Interrupted);
+    }
+
+    #[test]
+    fn behind_missing_wal_stands_what_archiving_says() {
+        let cluster = |status: &str| -> PerconaPGCluster {
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "c"},
+                "spec": {"postgresVersion": 18, "instances": [{"name": "a", "dataVolumeClaimSpec": {}}],
+                         "backups": {"pgbackrest": {"repos": []}}},
+                "status": {"conditions": [{
+                    "type": "ArchivingHealthy", "status": status, "reason": "StoreFull", "message": "repo1 refuses",
+                    "lastTransitionTime": "2026-11-21T00:00:00Z"
+                }]}
+            }))
+            .unwrap()
+        };
+        let missing = || Trouble::new(Reason::WalMissing, "82");
+        let told = behind_missing_wal(missing(), Some(&cluster("False")));
+        assert!(told.reason == Reason::StoreFull && told.message.contains("repo1 refuses"));
+        assert_eq!(behind_missing_wal(missing(), Some(&cluster("True"))), missing());
+        assert_eq!(
+            refused_wal(Some(&cluster("False"))).unwrap().reason,
+            Reason::StoreFull
+        );
+        assert_eq!(refused_wal(Some(&cluster("True"))), None);
+        let other = Trouble::new(Reason::Interrupted, "x");
+        assert_eq!(behind_missing_wal(other.clone(), Some(&cluster("False"))), other);
     }
 }

@@ -33,6 +33,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const CONFIRMATION: TimeDelta = TimeDelta::minutes(2);
 /// A store that cannot be read for this long after the Job has ended is the end of waiting.
 const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
+/// A store that refuses WAL may have changed its mind before a backup is failed for it.
+const ARCHIVER_PATIENCE: TimeDelta = TimeDelta::seconds(90);
 /// What nobody tells us about (a Lease, a store) is looked at again after this.
 const WAITING: Duration = Duration::from_secs(5);
 /// What we are told about needs no look before the deadline.
@@ -206,6 +208,17 @@ impl One<'_> {
             Look::Bad(trouble, true) => return self.fail(&trouble).await,
             Look::Bad(trouble, false) => return self.wait_or_fail(trouble, deadline).await,
         }
+        if let Some(trouble) = failure::refused_wal(self.cluster()) {
+            // The condition may be as old as PostgreSQL's longest pause between two tries, which is a minute.
+            let patience = self
+                .observed
+                .backup
+                .creation_timestamp()
+                .map_or(self.now, |created| {
+                    time::from_kubernetes(&created) + ARCHIVER_PATIENCE
+                });
+            return self.wait_or_fail(trouble, deadline.min(patience)).await;
+        }
         let Some(cluster) = self.cluster() else {
             return Ok(Action::requeue(LOOK_AGAIN));
         };
@@ -316,7 +329,8 @@ impl One<'_> {
             evidence.as_ref().map(|(_, text)| text.as_str()),
             &says,
         );
-        self.fail(&trouble).await
+        self.fail(&failure::behind_missing_wal(trouble, self.cluster()))
+            .await
     }
 
     fn cluster(&self) -> Option<&PerconaPGCluster> {

@@ -56,7 +56,7 @@ pub async fn transitions(
     after: &PerconaPGClusterStatus,
 ) {
     for told in changed(&before.conditions, &after.conditions) {
-        let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == told.reason) else {
+        let Some(reason) = Reason::from_word(&told.reason) else {
             continue;
         };
         let kind = if told.warning {
@@ -64,10 +64,7 @@ pub async fn transitions(
         } else {
             EventType::Normal
         };
-        context
-            .events
-            .publish(cluster, kind, *reason, &told.message)
-            .await;
+        context.events.publish(cluster, kind, reason, &told.message).await;
     }
 }
 
@@ -108,9 +105,7 @@ fn changed(before: &[Condition], after: &[Condition]) -> Vec<Told> {
         if !warning && !recovered {
             continue;
         }
-        let meaning = Reason::ALL
-            .iter()
-            .find(|reason| reason.as_str() == condition.reason)
+        let meaning = Reason::from_word(&condition.reason)
             .filter(|reason| warning && !condition.message.contains(reason.remedy()))
             .map(|reason| format!(" {} {}", reason.meaning(), reason.remedy()))
             .unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Status as a function of what was observed and of the clock that is passed in.
 
+mod archiving;
 mod conditions;
 
 use chrono::{DateTime, Utc};

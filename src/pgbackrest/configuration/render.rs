@@ -25,11 +25,20 @@ impl ClusterConfiguration {
         global.set("spool-path", SPOOL_PATH);
         global.set("lock-path", INSTANCE_LOCK_PATH);
         global.set("log-level-console", "warn");
+        // How long a refused request is repeated, and how long a connection may be silent. The objects here are small.
+        // A backup keeps pgBackRest's 60 s: some stores need long to put a large object together.
+        global.set("io-timeout", "15");
         self.repositories_and_user(&mut global, Reader::Instance);
+
+        // PostgreSQL itself tries again for ever; what pgBackRest repeats in between only delays the news by a minute.
+        let mut push = Section::new("global:archive-push", &self.user);
+        if !self.user.global.contains_key("job-retry") {
+            push.set("job-retry", "0");
+        }
 
         let mut stanza = Section::new(STANZA, &self.user);
         self.postgres(&mut stanza, 1);
-        Ok(file([global, stanza]))
+        Ok(file([global, push, stanza]))
     }
 
     /// `pgbackrest_repo.conf`: a Job that is its own repository host for cloud repositories.
@@ -127,9 +136,6 @@ impl ClusterConfiguration {
     fn repositories_and_user(&self, global: &mut Section<'_>, reader: Reader) {
         global.set("log-level-file", "off");
         global.set("compress-type", "zst");
-        // pgBackRest repeats a refused request for this long, several times over: a full store fails a backup after
-        // 2 minutes with it, after 7.6 with the default of 60 s. A connection without one byte for so long is dead.
-        global.set("io-timeout", "15");
         for repository in &self.repositories {
             self.repository(global, repository, reader);
         }
@@ -202,7 +208,7 @@ fn is_option_byte(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
-fn file(sections: [Section<'_>; 2]) -> String {
+fn file<const N: usize>(sections: [Section<'_>; N]) -> String {
     let mut text = HEADER.to_owned();
     for section in sections {
         section.write(&mut text);

@@ -24,6 +24,8 @@ pub struct Cluster {
     pub key_secret: String,
     /// Passphrase; the repository is encrypted when there is one.
     pub cipher: Option<String>,
+    /// More of pgBackRest's options, for `global`.
+    pub more: BTreeMap<String, String>,
     stores: &'static Stores,
 }
 
@@ -41,6 +43,7 @@ impl Cluster {
             key: stores.of("S3_ACCESS_KEY").to_owned(),
             key_secret: stores.of("S3_SECRET_KEY").to_owned(),
             cipher: None,
+            more: BTreeMap::new(),
             stores,
         }
     }
@@ -69,6 +72,7 @@ impl Cluster {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
+        options.extend(self.more.clone());
         if self.cipher.is_some() {
             options.insert("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned());
         }
@@ -159,12 +163,29 @@ impl Cluster {
         within: Duration,
     ) -> String {
         let kind = ConditionType::RepositoryReady.of_repository("repo1");
+        self.says(scenario, &kind, ("False", reason), within).await
+    }
+
+    /// Waits until the cluster says that WAL is not archived, for that reason; returns the message.
+    pub async fn archiving_fails(&self, scenario: &Scenario, reason: &str, within: Duration) -> String {
+        let kind = ConditionType::ArchivingHealthy.as_str();
+        self.says(scenario, kind, ("False", reason), within).await
+    }
+
+    /// Waits until the cluster says that WAL is archived.
+    pub async fn archives(&self, scenario: &Scenario, within: Duration) {
+        let kind = ConditionType::ArchivingHealthy.as_str();
+        self.says(scenario, kind, ("True", "AsSpecified"), within).await;
+    }
+
+    /// Waits until a condition has a status and a reason; returns its message.
+    async fn says(&self, scenario: &Scenario, kind: &str, wanted: (&str, &str), within: Duration) -> String {
         let found = |cluster: &PerconaPGCluster| {
             let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice());
-            let found = condition(conditions.unwrap_or_default(), &kind)?;
-            (found.0 == "False" && found.1 == reason).then(|| found.2.to_owned())
+            let found = condition(conditions.unwrap_or_default(), kind)?;
+            ((found.0, found.1) == wanted).then(|| found.2.to_owned())
         };
-        let what = format!("{kind}=False for {reason}");
+        let what = format!("{kind}={} for {}", wanted.0, wanted.1);
         let cluster = scenario
             .until(&self.name, &what, within, |cluster| found(cluster).is_some())
             .await;
