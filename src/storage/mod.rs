@@ -123,6 +123,41 @@ pub trait ObjectStore: Send + Sync {
     fn location(&self) -> String;
 }
 
+/// A shared store is a store: wrappers go around either.
+impl<S: ObjectStore + ?Sized> ObjectStore for Arc<S> {
+    fn list<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Page, StorageError>> {
+        (**self).list(prefix, after)
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
+        (**self).get(name)
+    }
+
+    fn get_range<'a>(
+        &'a self,
+        name: &'a str,
+        range: Range<u64>,
+    ) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
+        (**self).get_range(name, range)
+    }
+
+    fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {
+        (**self).open(name, from)
+    }
+
+    fn head<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Head, StorageError>> {
+        (**self).head(name)
+    }
+
+    fn location(&self) -> String {
+        (**self).location()
+    }
+}
+
 /// The store as readers use it: a bounded number of requests at once, and again what a moment may heal.
 pub fn careful(store: impl ObjectStore + 'static) -> Arc<dyn ObjectStore> {
     Arc::new(retry::Retrying::new(bounded::Bounded::new(store)))

@@ -11,8 +11,11 @@
 
 mod engine;
 mod places;
+mod protocols;
 mod refusals;
 mod repository;
 mod s3;
+mod server;
 mod stores;
 mod suite;
+mod wire;

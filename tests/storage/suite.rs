@@ -1,11 +1,10 @@
 //! The same of every kind of store: real servers over verified TLS, and a directory; plain, and with a fault at every
 //! other call that a retry saves.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
 use holdfast::storage::{
-    Body, Head, ObjectStore, Page, StorageError, StorageErrorKind,
+    ObjectStore, Page, StorageErrorKind,
     bounded::Bounded,
     careful,
     faults::{Fault, Faulty},
@@ -25,40 +24,8 @@ enum Way {
     Faulty,
 }
 
-/// The store of a place under another wrapper.
-struct Shared(Arc<dyn ObjectStore>);
-
-impl ObjectStore for Shared {
-    fn list<'a>(
-        &'a self,
-        prefix: &'a str,
-        after: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Page, StorageError>> {
-        self.0.list(prefix, after)
-    }
-    fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        self.0.get(name)
-    }
-    fn get_range<'a>(
-        &'a self,
-        name: &'a str,
-        range: Range<u64>,
-    ) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        self.0.get_range(name, range)
-    }
-    fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {
-        self.0.open(name, from)
-    }
-    fn head<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Head, StorageError>> {
-        self.0.head(name)
-    }
-    fn location(&self) -> String {
-        self.0.location()
-    }
-}
-
 fn through(place: &Place, way: Way) -> Arc<dyn ObjectStore> {
-    let store = Shared(Arc::clone(&place.store));
+    let store = Arc::clone(&place.store);
     match way {
         Way::Careful => careful(store),
         Way::Faulty => {
@@ -260,7 +227,7 @@ async fn credentials_that_ran_out_are_told_and_not_tried_again(
     #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind,
 ) {
     let place = Place::of(kind).await;
-    let faulty = Faulty::first(Shared(Arc::clone(&place.store)), [Fault::CredentialsExpired; 9]);
+    let faulty = Faulty::first(Arc::clone(&place.store), [Fault::CredentialsExpired; 9]);
     let store = Retrying::new(faulty);
     let error = store.list("", None).await.unwrap_err();
     assert_eq!(error.kind, StorageErrorKind::CredentialsRefused);
