@@ -7,3 +7,4 @@ pub mod progress;
 pub mod secret;
 pub mod size;
 pub mod wal;
+pub mod windows;

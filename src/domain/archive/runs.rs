@@ -178,6 +178,13 @@ impl Runs {
         self.0.last_key_value().map(|(_, tail)| tail.last)
     }
 
+    /// True when any segment from `first` to `last` is there.
+    #[must_use]
+    pub fn any_within(&self, first: u64, last: u64) -> bool {
+        let highest = self.0.range(..=last).next_back();
+        first <= last && highest.is_some_and(|(_, tail)| tail.last >= first)
+    }
+
     /// All runs, lowest first.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Run> {

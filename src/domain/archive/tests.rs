@@ -205,6 +205,42 @@ fn a_new_listing_keeps_the_age_of_gaps() {
 }
 
 #[test]
+fn a_new_listing_keeps_when_a_timeline_and_its_history_were_first_seen() {
+    let seen = |now| {
+        let mut archive = with(&[5], now);
+        archive.fold("00000002.history", 30, now);
+        archive
+    };
+    let mut known = seen(minute(0));
+    known.relist(seen(minute(30)));
+    assert_eq!(known.histories().get(&2), Some(&minute(0)));
+    let timeline = known.timeline(1).unwrap();
+    assert_eq!(timeline.first_seen(), minute(0));
+    // What precedes the lowest segment may be the missing beginning of a timeline.
+    assert_eq!(timeline.runs().iter().next().unwrap().since, minute(0));
+}
+
+#[test]
+fn the_lowest_run_keeps_its_age_when_it_grows_downwards() {
+    let mut archive = with(&[5], minute(0));
+    add(&mut archive, &[4], minute(9));
+    let lowest = archive.timeline(1).unwrap().runs().iter().next().unwrap();
+    assert_eq!((lowest.first, lowest.last, lowest.since), (4, 5, minute(0)));
+}
+
+#[test]
+fn any_stored_list_of_runs_is_put_in_order() {
+    let run = |first, last| Run {
+        first,
+        last,
+        since: minute(0),
+    };
+    let runs = Runs::from(vec![run(7, 9), run(1, 6), run(2, 3), run(5, 4), run(11, 11)]);
+    let list: Vec<_> = runs.iter().map(|run| (run.first, run.last)).collect();
+    assert_eq!(list, [(1, 9), (11, 11)]);
+}
+
+#[test]
 fn a_repository_swapped_for_an_older_copy_has_lost_its_newest_segments() {
     let mut known = with(&[1, 2, 3, 4], minute(0));
     let changes = known.relist(with(&[1, 2], minute(30)));

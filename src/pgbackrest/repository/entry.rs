@@ -9,6 +9,7 @@ use crate::{
     domain::{
         label::{BackupType, Label},
         wal::{Lsn, Segment},
+        windows::{Backup, BackupWal},
     },
     pgbackrest::info_file::InfoFileError,
 };
@@ -128,5 +129,24 @@ impl BackupEntry {
             annotation: line.backup_annotation,
             database_id: line.db_id,
         })
+    }
+}
+
+/// What windows are computed from.
+impl From<&BackupEntry> for Backup {
+    fn from(entry: &BackupEntry) -> Self {
+        let range = entry.archive_start.zip(entry.archive_stop);
+        Self {
+            label: entry.label.clone(),
+            prior: entry.prior.clone(),
+            references: entry.references.clone(),
+            stopped: entry.stopped,
+            wal: range.map(|(first, last)| BackupWal {
+                first,
+                last,
+                stop: entry.lsn_stop,
+            }),
+            page_errors: entry.page_errors,
+        }
     }
 }

@@ -103,6 +103,22 @@ async fn backups_and_identity_are_read() {
 }
 
 #[tokio::test]
+async fn what_windows_need_of_a_backup_is_in_its_entry() {
+    let info = plain().repository(None).backup_info().await.unwrap();
+    let entry = &info.backups[1];
+    let backup = crate::domain::windows::Backup::from(entry);
+    assert_eq!(backup.references, [info.backups[0].label.clone()]);
+    assert_eq!(
+        (backup.label, backup.stopped),
+        (entry.label.clone(), entry.stopped)
+    );
+    let wal = backup.wal.unwrap();
+    assert_eq!(Some(wal.first), entry.archive_start);
+    assert_eq!(Some(wal.last), entry.archive_stop);
+    assert_eq!(wal.stop, entry.lsn_stop);
+}
+
+#[tokio::test]
 async fn a_backup_counts_with_its_wal() {
     let repository = plain().repository(None);
     let evidence = repository
