@@ -1,3 +1,7 @@
 .PHONY: test-e2e
 test-e2e: ## End-to-end scenarios, of the deployed operator (SCENARIO=words of a name for some)
 	@tests/e2e/run $(SCENARIO)
+
+.PHONY: bench-backup-latency
+bench-backup-latency: ## What the operator adds to pgBackRest's own time (BENCH_ROWS=… for another size); JSON last
+	@tests/e2e/run --bench backup_latency 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'
