@@ -8,3 +8,4 @@ pub mod secret;
 pub mod size;
 pub mod wal;
 pub mod windows;
+pub mod xlog;
