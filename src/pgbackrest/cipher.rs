@@ -13,9 +13,11 @@ use sha1::{Digest as _, Sha1};
 
 use crate::domain::secret::Secret;
 
-const MAGIC: &[u8] = b"Salted__";
+/// What an encrypted file begins with.
+pub(super) const MAGIC: &[u8; 8] = b"Salted__";
 const HEADER: usize = 16;
-const BLOCK: usize = 16;
+/// AES works on blocks of so many bytes.
+pub(super) const BLOCK: usize = 16;
 const KEY: usize = 32;
 
 /// Why a file cannot be opened.
@@ -61,16 +63,15 @@ pub fn decrypt(content: &[u8], passphrase: &Secret) -> Result<Vec<u8>, CipherErr
     if body.is_empty() || body.len() % BLOCK != 0 {
         return Err(CipherError::CutOff);
     }
-    let derived = derive(passphrase, salt);
-    let (key, iv) = derived.split_at(KEY);
-    let cipher = Decryptor::<Aes256>::new_from_slices(key, iv).map_err(|_| CipherError::CutOff)?;
+    let (key, iv) = key_and_iv(passphrase, salt);
+    let cipher = Decryptor::<Aes256>::new(&key.into(), &iv.into());
     cipher
         .decrypt_padded_vec_mut::<Pkcs7>(body)
         .map_err(|_| CipherError::WrongPassphrase)
 }
 
 /// `EVP_BytesToKey`: each digest is over the one before, the passphrase and the salt.
-fn derive(passphrase: &Secret, salt: &[u8]) -> Vec<u8> {
+pub(super) fn key_and_iv(passphrase: &Secret, salt: &[u8]) -> ([u8; KEY], [u8; BLOCK]) {
     let mut bytes: Vec<u8> = Vec::with_capacity(KEY + BLOCK + 20);
     let mut last: Vec<u8> = Vec::new();
     while bytes.len() < KEY + BLOCK {
@@ -82,8 +83,11 @@ fn derive(passphrase: &Secret, salt: &[u8]) -> Vec<u8> {
         last = digest.to_vec();
         bytes.extend_from_slice(&last);
     }
-    bytes.truncate(KEY + BLOCK);
-    bytes
+    let (mut key, mut iv) = ([0; KEY], [0; BLOCK]);
+    for (to, from) in key.iter_mut().chain(&mut iv).zip(bytes) {
+        *to = from;
+    }
+    (key, iv)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod annotations;
 pub mod check;
 pub mod cipher;
 pub mod configuration;
+pub mod content;
 pub mod exit_code;
 pub mod failure;
 pub mod info;

@@ -26,7 +26,43 @@ pub enum Compression {
 }
 
 impl Compression {
-    fn of_extension(extension: &[u8]) -> Option<Self> {
+    const ALL: [Self; 5] = [Self::None, Self::Gz, Self::Bz2, Self::Lz4, Self::Zst];
+
+    /// pgBackRest's word for it, the value of `compress-type`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gz => "gz",
+            Self::Bz2 => "bz2",
+            Self::Lz4 => "lz4",
+            Self::Zst => "zst",
+        }
+    }
+
+    /// What the names of such files end with: `.zst`.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gz => ".gz",
+            Self::Bz2 => ".bz2",
+            Self::Lz4 => ".lz4",
+            Self::Zst => ".zst",
+        }
+    }
+
+    /// From the value of `compress-type`.
+    #[must_use]
+    pub fn from_option(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|compression| compression.as_str() == word)
+    }
+
+    /// From an extension with its dot, or from nothing.
+    #[must_use]
+    pub fn from_extension(extension: &[u8]) -> Option<Self> {
         match extension {
             b"" => Some(Self::None),
             b".gz" => Some(Self::Gz),
@@ -97,7 +133,7 @@ fn stored(segment: Segment, rest: &[u8]) -> Option<StoredSegment> {
     Some(StoredSegment {
         segment,
         checksum,
-        compression: Compression::of_extension(extension)?,
+        compression: Compression::from_extension(extension)?,
     })
 }
 
@@ -149,6 +185,8 @@ mod tests {
             (".zst", Compression::Zst),
         ];
         for (extension, compression) in extensions {
+            assert_eq!(compression.extension(), extension);
+            assert_eq!(Compression::from_option(compression.as_str()), Some(compression));
             let expected = StoredSegment {
                 segment: "000000010000000000000002".parse().unwrap(),
                 checksum: hex::decode(SHA).unwrap().try_into().unwrap(),
