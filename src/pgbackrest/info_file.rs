@@ -47,24 +47,7 @@ pub struct InfoFile {
 impl InfoFile {
     /// Reads the text and checks the checksum.
     pub fn parse(text: &str) -> Result<Self, InfoFileError> {
-        let mut section = String::new();
-        let mut entries: Vec<(String, String, String)> = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let malformed = InfoFileError::Malformed { line: index + 1 };
-            if line.is_empty() {
-                continue;
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                name.clone_into(&mut section);
-                continue;
-            }
-            match line.split_once('=') {
-                Some((key, value)) if !key.is_empty() && !section.is_empty() => {
-                    entries.push((section.clone(), key.to_owned(), value.to_owned()));
-                }
-                _ => return Err(malformed),
-            }
-        }
+        let mut entries = entries(text)?;
         let is_checksum = |(section, key, _): &(String, String, String)| {
             section == "backrest" && key == "backrest-checksum"
         };
@@ -104,6 +87,36 @@ impl InfoFile {
     }
 }
 
+/// Section, key and value of each line.
+fn entries(text: &str) -> Result<Vec<(String, String, String)>, InfoFileError> {
+    let mut section = String::new();
+    let mut entries = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.clone_into(&mut section);
+            continue;
+        }
+        match key_and_value(line) {
+            Some((key, value)) if !key.is_empty() && !section.is_empty() => {
+                entries.push((section.clone(), key.to_owned(), value.to_owned()));
+            }
+            _ => return Err(InfoFileError::Malformed { line: index + 1 }),
+        }
+    }
+    Ok(entries)
+}
+
+/// Keys may hold a `=`, as names of files can: the value begins at the first one behind which there is JSON.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    line.match_indices('=')
+        .map(|(at, _)| line.split_at(at))
+        .filter_map(|(key, rest)| Some((key, rest.strip_prefix('=')?)))
+        .find(|(_, value)| serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok())
+}
+
 fn checksum(entries: &[(String, String, String)]) -> String {
     let mut hash = Sha1::new();
     let mut open: Option<&str> = None;
@@ -119,6 +132,13 @@ fn checksum(entries: &[(String, String, String)]) -> String {
     }
     hash.update("}}");
     hex::encode(hash.finalize())
+}
+
+/// A text with the checksum that it lacks.
+#[cfg(test)]
+pub(super) fn sealed(text: &str) -> String {
+    let checksum = checksum(&entries(text).unwrap_or_default());
+    format!("{text}\n[backrest]\nbackrest-checksum=\"{checksum}\"\n")
 }
 
 #[cfg(test)]
@@ -145,6 +165,15 @@ mod tests {
             InfoFile::parse(&changed).err(),
             Some(InfoFileError::WrongChecksum)
         );
+    }
+
+    #[test]
+    fn a_key_may_hold_an_equals_sign() {
+        assert_eq!(
+            key_and_value(r#"pg_data/a=b={"size":1}"#),
+            Some(("pg_data/a=b", r#"{"size":1}"#))
+        );
+        assert_eq!(key_and_value("key=no json"), None);
     }
 
     #[test]

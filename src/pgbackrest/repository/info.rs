@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::entry::BackupEntry;
-use crate::pgbackrest::{
-    annotations,
-    info_file::{InfoFile, InfoFileError},
+use crate::{
+    domain::secret::Secret,
+    pgbackrest::{
+        annotations,
+        info_file::{InfoFile, InfoFileError},
+    },
 };
 
 /// A PostgreSQL cluster that the stanza has been for.
@@ -38,6 +41,8 @@ pub struct BackupInfo {
     pub history: BTreeMap<u32, DatabaseIdentity>,
     /// The backups, by label.
     pub backups: Vec<BackupEntry>,
+    /// What opens the manifests, where the repository is encrypted.
+    pub cipher: Option<Secret>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +68,15 @@ fn current(file: &InfoFile) -> Result<DatabaseIdentity, InfoFileError> {
         system_id: file.value("db", "db-system-id")?,
         version: file.value("db", "db-version")?,
     })
+}
+
+/// The passphrase of the files that this one leads to; it is not the user's.
+pub(super) fn cipher(file: &InfoFile) -> Result<Option<Secret>, InfoFileError> {
+    if file.section("cipher").next().is_none() {
+        return Ok(None);
+    }
+    let passphrase: String = file.value("cipher", "cipher-pass")?;
+    Ok(Some(Secret::new(passphrase)))
 }
 
 fn history<T>(
@@ -101,6 +115,7 @@ impl BackupInfo {
                 .section("backup:current")
                 .map(|(label, value)| BackupEntry::read(label, value))
                 .collect::<Result<_, _>>()?,
+            cipher: cipher(file)?,
         })
     }
 
@@ -123,6 +138,8 @@ pub struct ArchiveInfo {
     pub database: DatabaseIdentity,
     /// All it has been for, by id.
     pub history: BTreeMap<u32, DatabaseIdentity>,
+    /// What opens the WAL, where the repository is encrypted.
+    pub cipher: Option<Secret>,
 }
 
 impl ArchiveInfo {
@@ -130,6 +147,7 @@ impl ArchiveInfo {
         Ok(Self {
             database: current(file)?,
             history: history(file, |entry: ArchiveHistory| (entry.system_id, entry.version))?,
+            cipher: cipher(file)?,
         })
     }
 }
