@@ -72,7 +72,7 @@ impl Engine {
     }
 }
 
-struct Namespace(String);
+pub struct Namespace(pub String);
 
 impl Drop for Namespace {
     fn drop(&mut self) {
@@ -86,7 +86,7 @@ impl Drop for Engine {
     }
 }
 
-fn kubectl(arguments: &[&str], input: Option<&str>) -> Output {
+pub fn kubectl(arguments: &[&str], input: Option<&str>) -> Output {
     let mut child = Command::new("kubectl")
         .args(arguments)
         .stdin(Stdio::piped())
@@ -103,7 +103,7 @@ fn kubectl(arguments: &[&str], input: Option<&str>) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn kubectl_works(arguments: &[&str], input: Option<&str>) -> String {
+pub fn kubectl_works(arguments: &[&str], input: Option<&str>) -> String {
     let output = kubectl(arguments, input);
     assert!(
         output.status.success(),

@@ -18,4 +18,5 @@ mod s3;
 mod server;
 mod stores;
 mod suite;
+mod wal;
 mod wire;
