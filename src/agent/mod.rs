@@ -1,4 +1,4 @@
-//! What runs inside pods: the instance agent, the backup agent, the binary's installation.
+//! What runs inside pods: the instance agent, the repository host's, the backup agent, the binary's installation.
 //!
 //! Agents act on what is in their own pod and write nothing to the API server but reports on their own Pod, and
 //! Leases. They log to standard error; a secret never gets into a log, an argument list or a report.
@@ -14,6 +14,7 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod reaper;
 pub mod redact;
+pub mod repo_host;
 pub mod report;
 pub mod runtime;
 pub mod supervise;

@@ -1,11 +1,14 @@
-//! Runs pgBackRest to its end and hands back what can be learnt from it.
+//! Runs pgBackRest to its end and hands back what can be learnt from it; and its server, which has no end.
 
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::process::Command;
 
 use super::redact::Redactor;
+use super::supervise::Supervised;
+use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, TLS_DIRECTORY};
 use crate::pgbackrest::output::Report;
 
 /// A finished command.
@@ -19,6 +22,18 @@ pub struct Finished {
     pub error_types: Vec<String>,
     /// Status of the last HTTP request that failed.
     pub http_status: Option<u16>,
+}
+
+/// `pgbackrest server`, which reads its configuration and certificates again when they change.
+#[must_use]
+pub fn server() -> Supervised {
+    Supervised {
+        program: "pgbackrest".into(),
+        arguments: vec!["server".into()],
+        watched: vec![INCLUDE_DIRECTORY.into(), TLS_DIRECTORY.into()],
+        stop_signal: Signal::TERM,
+        grace: Duration::from_secs(10),
+    }
 }
 
 /// Runs a command whose log goes to standard error and whose answer goes to standard output.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::agent::{backup, install, instance, pgbouncer, postgres, runtime};
+use crate::agent::{backup, install, instance, pgbouncer, postgres, repo_host, runtime};
 
 /// Roles inside pods.
 #[derive(Subcommand)]
@@ -19,6 +19,8 @@ pub enum Agent {
     Postgres,
     /// Beside PostgreSQL: serve pgBackRest, apply users and databases, report.
     Instance,
+    /// Beside the volumes of repositories: serve pgBackRest, show the volumes to the controller.
+    RepoHost,
     /// In a Job: make one backup and tell how it went.
     Backup {
         /// The stanza.
@@ -56,6 +58,11 @@ pub fn run(agent: &Agent) -> ExitCode {
             failed(error.category(), &error)
         }
         Agent::Instance => match runtime::run(instance::run) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) => failed(error.category(), &error),
+            Err(error) => failed("runtime", &error),
+        },
+        Agent::RepoHost => match runtime::run(repo_host::run) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(error)) => failed(error.category(), &error),
             Err(error) => failed("runtime", &error),

@@ -33,6 +33,49 @@ pub enum StorageErrorKind {
     Unexpected,
 }
 
+impl StorageErrorKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::NotFound,
+        Self::BucketMissing,
+        Self::CredentialsRefused,
+        Self::PermissionMissing,
+        Self::Misconfigured,
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Unreachable,
+        Self::Untrusted,
+        Self::Full,
+        Self::TooLarge,
+        Self::Unexpected,
+    ];
+
+    /// A stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not-found",
+            Self::BucketMissing => "bucket-missing",
+            Self::CredentialsRefused => "credentials-refused",
+            Self::PermissionMissing => "permission-missing",
+            Self::Misconfigured => "misconfigured",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Unreachable => "unreachable",
+            Self::Untrusted => "untrusted",
+            Self::Full => "full",
+            Self::TooLarge => "too-large",
+            Self::Unexpected => "unexpected",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+    }
+}
+
 /// A failed request. The text names the request and what the store called the error; it has no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{request}: {detail}")]
@@ -74,20 +117,7 @@ impl StorageError {
     /// For metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {
-        match self.kind {
-            StorageErrorKind::NotFound => "not-found",
-            StorageErrorKind::BucketMissing => "bucket-missing",
-            StorageErrorKind::CredentialsRefused => "credentials-refused",
-            StorageErrorKind::PermissionMissing => "permission-missing",
-            StorageErrorKind::Misconfigured => "misconfigured",
-            StorageErrorKind::Throttled => "throttled",
-            StorageErrorKind::Unavailable => "unavailable",
-            StorageErrorKind::Unreachable => "unreachable",
-            StorageErrorKind::Untrusted => "untrusted",
-            StorageErrorKind::Full => "full",
-            StorageErrorKind::TooLarge => "too-large",
-            StorageErrorKind::Unexpected => "unexpected",
-        }
+        self.kind.as_str()
     }
 
     /// True when the object is simply not there.

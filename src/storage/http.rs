@@ -6,6 +6,7 @@ use super::{
     StorageErrorKind,
     trust::{Trust, check_authority, is_refused_certificate, rustls_in},
 };
+use crate::domain::secret::Secret;
 
 /// Until the connection stands, TLS included.
 pub(super) const CONNECT: Duration = Duration::from_secs(3);
@@ -16,6 +17,11 @@ pub(super) const ATTEMPT: Duration = Duration::from_secs(12);
 
 /// A client that trusts as told. It follows no redirection: a store that points elsewhere is configured wrongly.
 pub(super) fn client(trust: &Trust) -> Result<reqwest::Client, String> {
+    client_with(trust, None)
+}
+
+/// The same with a certificate and its key, as PEM, that prove who asks.
+pub(super) fn client_with(trust: &Trust, identity: Option<&Secret>) -> Result<reqwest::Client, String> {
     // reqwest panics without a process-wide provider; `main` installs the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let builder = reqwest::Client::builder()
@@ -31,6 +37,14 @@ pub(super) fn client(trust: &Trust) -> Result<reqwest::Client, String> {
             builder.tls_certs_only(authorities)
         }
         Trust::Anyone => builder.tls_danger_accept_invalid_certs(true),
+    };
+    let builder = match identity {
+        Some(pem) => {
+            let identity = reqwest::Identity::from_pem(pem.expose().as_bytes())
+                .map_err(|_| "the client's certificate or its key cannot be read".to_owned())?;
+            builder.identity(identity)
+        }
+        None => builder,
     };
     builder.build().map_err(|error| error.without_url().to_string())
 }

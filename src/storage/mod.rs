@@ -14,6 +14,7 @@ pub mod faults;
 pub mod gcs;
 mod http;
 pub mod posix;
+pub mod repo_host;
 pub mod retry;
 pub mod s3;
 pub mod trust;

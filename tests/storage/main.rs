@@ -18,5 +18,6 @@ mod s3;
 mod server;
 mod stores;
 mod suite;
+mod volume;
 mod wal;
 mod wire;

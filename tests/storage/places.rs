@@ -19,7 +19,10 @@ use holdfast::{
 };
 use reqwest::{Client, Url};
 
-use crate::stores::{Stores, unique};
+use crate::{
+    stores::{Stores, unique},
+    volume,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -27,6 +30,7 @@ pub enum Kind {
     Azure,
     Gcs,
     Posix,
+    RepoHost,
 }
 
 /// Where objects are put by other means than those under test: files, or plain HTTP.
@@ -148,6 +152,12 @@ impl Place {
                 fs::create_dir_all(&directory).unwrap();
                 (Arc::new(PosixStore::new(&directory)), Writer::Files(directory))
             }
+            Kind::RepoHost => {
+                let directory = std::env::temp_dir().join(&prefix);
+                let volume = directory.join("volumes/repo1");
+                fs::create_dir_all(&volume).unwrap();
+                (Arc::new(volume::shown(&directory).await), Writer::Files(volume))
+            }
         };
         Self {
             kind,
@@ -190,6 +200,7 @@ impl Place {
         if let Writer::Files(directory) = writer {
             let whole = match self.kind {
                 Kind::Posix => directory.clone(),
+                Kind::RepoHost => std::env::temp_dir().join(prefix),
                 _ => directory.join(prefix),
             };
             let _ = fs::remove_dir_all(whole);

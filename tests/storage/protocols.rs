@@ -65,7 +65,7 @@ pub async fn store(kind: Kind, server: &Server, authority: &[u8]) -> Arc<dyn Obj
             })
             .unwrap(),
         ),
-        Kind::Posix => panic!("no wire"),
+        Kind::Posix | Kind::RepoHost => panic!("no wire of its own"),
     }
 }
 

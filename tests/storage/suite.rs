@@ -1,4 +1,4 @@
-//! The same of every kind of store: real servers over verified TLS, and a directory; plain, and with a fault at every
+//! The same of every kind of store: real servers over verified TLS, a directory, and one behind an agent; plain, and with a fault at every
 //! other call that a retry saves.
 
 use std::{sync::Arc, time::Duration};
@@ -61,7 +61,7 @@ fn segment(number: usize) -> String {
 #[rstest]
 #[tokio::test]
 async fn a_listing_goes_on_from_a_name_and_over_several_pages(
-    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind,
+    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix, Kind::RepoHost)] kind: Kind,
 ) {
     // More than a page of any of them.
     let count = 1_300;
@@ -109,7 +109,7 @@ async fn a_listing_goes_on_from_a_name_and_over_several_pages(
 #[rstest]
 #[tokio::test]
 async fn names_have_the_order_of_their_bytes(
-    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind,
+    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix, Kind::RepoHost)] kind: Kind,
 ) {
     let mut place = Place::of(kind).await;
     let names = ["o/a-b", "o/a.b", "o/a/b", "o/a/z", "o/a0", "o/b"];
@@ -137,7 +137,7 @@ async fn names_have_the_order_of_their_bytes(
 #[rstest]
 #[tokio::test]
 async fn an_object_is_read_whole_in_parts_and_as_it_arrives(
-    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind,
+    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix, Kind::RepoHost)] kind: Kind,
 ) {
     let mut place = Place::of(kind).await;
     let large: Vec<u8> = (0..=250).cycle().take(3_000_000).collect();
@@ -202,7 +202,9 @@ async fn an_object_is_read_whole_in_parts_and_as_it_arrives(
 
 #[rstest]
 #[tokio::test]
-async fn what_is_not_there_is_not_found(#[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind) {
+async fn what_is_not_there_is_not_found(
+    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix, Kind::RepoHost)] kind: Kind,
+) {
     let place = Place::of(kind).await;
     for way in [Way::Careful, Way::Faulty] {
         let store = through(&place, way);
@@ -224,7 +226,7 @@ async fn what_is_not_there_is_not_found(#[values(Kind::S3, Kind::Azure, Kind::Gc
 #[rstest]
 #[tokio::test]
 async fn credentials_that_ran_out_are_told_and_not_tried_again(
-    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix)] kind: Kind,
+    #[values(Kind::S3, Kind::Azure, Kind::Gcs, Kind::Posix, Kind::RepoHost)] kind: Kind,
 ) {
     let place = Place::of(kind).await;
     let faulty = Faulty::first(Arc::clone(&place.store), [Fault::CredentialsExpired; 9]);

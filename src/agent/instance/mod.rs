@@ -15,10 +15,8 @@ mod stanza_loop;
 pub mod watch;
 
 use std::path::Path;
-use std::time::Duration;
 
 use kube::Client;
-use rustix::process::Signal;
 use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +26,7 @@ use self::watch::Known;
 use super::environment::{self, EnvironmentError, InstanceEnvironment};
 use super::report::StanzaReport;
 use super::supervise::Supervised;
-use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, SERVER_FILE_NAME, TLS_DIRECTORY};
+use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, SERVER_FILE_NAME};
 
 /// Certificates of PostgreSQL, Patroni and the replication client.
 const CERTIFICATES: &str = "/pgconf/tls";
@@ -101,14 +99,8 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
 
 /// `pgbackrest server`, where the cluster has backups: the controller then mounts a configuration for it.
 fn server() -> Option<Supervised> {
-    let configuration = Path::new(INCLUDE_DIRECTORY);
-    configuration.join(SERVER_FILE_NAME).exists().then(|| Supervised {
-        program: "pgbackrest".into(),
-        arguments: vec!["server".into()],
-        watched: vec![configuration.to_owned(), TLS_DIRECTORY.into()],
-        stop_signal: Signal::TERM,
-        grace: Duration::from_secs(10),
-    })
+    let configuration = Path::new(INCLUDE_DIRECTORY).join(SERVER_FILE_NAME);
+    configuration.exists().then(super::pgbackrest::server)
 }
 
 #[cfg(test)]

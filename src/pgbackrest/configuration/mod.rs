@@ -40,6 +40,8 @@ pub const SPOOL_PATH: &str = "/pgdata/pgbackrest-spool";
 pub const INSTANCE_LOCK_PATH: &str = "/pgdata/pgbackrest-lock";
 /// Lock files of a Job, with the progress that its agent reads.
 pub const JOB_LOCK_PATH: &str = "/tmp/pgbackrest";
+/// Directory below which a repository host and the Jobs mount the volume of each repository, by its name.
+pub const VOLUMES_DIRECTORY: &str = "/pgbackrest";
 /// Port of `pgbackrest server`: its default.
 pub const SERVER_PORT: u16 = 8432;
 

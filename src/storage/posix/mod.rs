@@ -44,6 +44,29 @@ impl PosixStore {
         }
     }
 
+    /// The same as [`ObjectStore::open`], for a body that outlives the caller's store.
+    pub async fn read(self, name: String, from: u64) -> Result<Body<'static>, StorageError> {
+        let wanted = name.clone();
+        let file = self
+            .work("get", &name, move |root| {
+                let (mut file, _) = open(root, &wanted)?;
+                file.seek(SeekFrom::Start(from))?;
+                Ok(file)
+            })
+            .await?;
+        let pieces = stream::try_unfold((self, name, file), |(store, name, mut file)| async move {
+            let piece = store
+                .work("get", &name, move |_| {
+                    let mut piece = Vec::with_capacity(PIECE);
+                    let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+                    Ok((read > 0).then(|| (Bytes::from(piece), file)))
+                })
+                .await?;
+            Ok(piece.map(|(piece, file)| (piece, (store, name, file))))
+        });
+        Ok(pieces.boxed())
+    }
+
     fn request(&self, verb: &str, name: &str) -> String {
         format!("{verb} {}/{name}", self.root.display())
     }
@@ -151,22 +174,8 @@ impl ObjectStore for PosixStore {
 
     fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {
         Box::pin(async move {
-            let wanted = name.to_owned();
-            let file = self
-                .work("get", name, move |root| {
-                    let (mut file, _) = open(root, &wanted)?;
-                    file.seek(SeekFrom::Start(from))?;
-                    Ok(file)
-                })
-                .await?;
-            let pieces = stream::try_unfold(file, move |mut file| {
-                self.work("get", name, move |_| {
-                    let mut piece = Vec::with_capacity(PIECE);
-                    let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-                    Ok((read > 0).then(|| (Bytes::from(piece), file)))
-                })
-            });
-            Ok(pieces.boxed())
+            let body: Body<'a> = self.clone().read(name.to_owned(), from).await?;
+            Ok(body)
         })
     }
 
