@@ -150,6 +150,9 @@ pub struct BackupProgress {
     /// When the agent started pgBackRest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime<Utc>>,
+    /// pgBackRest's exit code once it has ended; told seconds before Kubernetes tells that the Job has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
 }
 
 /// How a backup Job's container ended: its termination message, at most [`TERMINATION_MESSAGE_BYTES`].

@@ -46,7 +46,7 @@ async fn backup_latency() {
         cluster.create(scenario).await;
         cluster.ready(scenario, minutes(5)).await;
         let first = scenario.succeeded("bench-repo1-initial", minutes(4)).await;
-        let rows = std::env::var("BENCH_ROWS").unwrap_or("1500000".to_owned());
+        let rows = std::env::var("BENCH_ROWS").unwrap_or("2500000".to_owned());
         fill(scenario, &cluster, &rows).await;
         let template = job(scenario, &status(&first).job_name.unwrap()).await;
         let options = ["--type=full", "--process-max=1", "--compress-level=12"];
@@ -138,7 +138,13 @@ async fn by_operator(scenario: &Scenario, cluster: &Cluster, name: &str, options
         .list(&ListParams::default().labels(&selector))
         .await
         .unwrap();
+    // Kubernetes tells how the container ended some time after we have seen the backup in the repository.
     let pod = pods.items.first().unwrap();
+    let pod = &scenario
+        .until(&pod.name_any(), "ended", minutes(2), |pod: &Pod| {
+            !message(pod).is_empty()
+        })
+        .await;
     let progress: BackupProgress = serde_json::from_str(&pod.annotations()[PROGRESS_ANNOTATION]).unwrap();
     let outcome: BackupOutcome = serde_json::from_str(&message(pod)).unwrap();
     let between = |from: DateTime<Utc>, to: DateTime<Utc>| (to - from).as_seconds_f64();

@@ -45,7 +45,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
     };
     let outcome = BackupOutcome {
         started_at: Some(started),
-        ended_at: Some(Utc::now()),
+        ended_at: outcome.ended_at.or_else(|| Some(Utc::now())),
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");

@@ -7,6 +7,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
 
 use crate::agent::environment;
 use crate::agent::report::{BackupProgress, PROGRESS_ANNOTATION};
@@ -16,10 +17,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// An API server that does not answer is given up on for this report after this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The end is told within this, or not at all: Kubernetes tells it too, a little later.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// Takes progress and writes it in the background until it is dropped.
 #[derive(Debug)]
 pub struct Publisher {
     latest: Sender<Option<BackupProgress>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Publisher {
@@ -28,14 +33,35 @@ impl Publisher {
         let (latest, receiver) = channel(None);
         let pod = environment::optional(&read, "POD_NAME");
         let namespace = environment::optional(&read, "HOLDFAST_NAMESPACE");
-        match (Client::try_default().await, pod, namespace) {
+        let writer = match (Client::try_default().await, pod, namespace) {
             (Ok(client), Some(pod), Some(namespace)) => {
-                tokio::spawn(publish(Api::namespaced(client, &namespace), pod, receiver));
+                let api = Api::namespaced(client, &namespace);
+                Some(tokio::spawn(publish(api, pod, receiver)))
             }
-            (Err(error), _, _) => tracing::warn!(%error, "progress is not published"),
-            _ => tracing::warn!("progress is not published: the Pod's name is not known"),
+            (Err(error), _, _) => {
+                tracing::warn!(%error, "progress is not published");
+                None
+            }
+            _ => {
+                tracing::warn!("progress is not published: the Pod's name is not known");
+                None
+            }
+        };
+        Self { latest, writer }
+    }
+
+    /// Tells that pgBackRest has ended, and how.
+    pub async fn end(self, exit: Option<i32>) {
+        self.latest.send_modify(|latest| {
+            let last = latest.get_or_insert_default();
+            last.exit = exit;
+        });
+        drop(self.latest);
+        if let Some(writer) = self.writer
+            && tokio::time::timeout(LAST_WORD, writer).await.is_err()
+        {
+            tracing::warn!("the end of pgBackRest is not published");
         }
-        Self { latest }
     }
 
     /// Nothing is written for equal progress.
@@ -71,7 +97,10 @@ async fn publish(api: Api<Pod>, pod: String, mut latest: Receiver<Option<BackupP
             Ok(Err(error)) => tracing::warn!(%error, "cannot publish progress"),
             Err(_) => tracing::warn!("cannot publish progress: the API server does not answer"),
         }
-        tokio::time::sleep(INTERVAL).await;
+        // A look of its own: what it sees is still news to the loop.
+        let mut ahead = latest.clone();
+        let ended = ahead.wait_for(|latest| latest.as_ref().is_some_and(|latest| latest.exit.is_some()));
+        let _ = tokio::time::timeout(INTERVAL, ended).await;
     }
 }
 
@@ -84,7 +113,7 @@ mod tests {
     #[test]
     fn equal_progress_at_another_time_is_no_news() {
         let (latest, mut seen) = channel(None);
-        let publisher = Publisher { latest };
+        let publisher = Publisher { latest, writer: None };
         let progress = |done, second| BackupProgress {
             bytes_done: done,
             at: DateTime::from_timestamp(second, 0),

@@ -87,6 +87,8 @@ pub async fn run(
     );
     // How one ends that was ended says nothing; its own error line does.
     let status = status.unwrap_or(report.code.or(errors.code));
+    let ended_at = Some(Utc::now());
+    publisher.end(status).await;
     for name in errors.error_types {
         if !report.error_types.contains(&name) {
             report.error_types.push(name);
@@ -104,6 +106,7 @@ pub async fn run(
             (None, None) => "pgBackRest was killed".to_owned(),
         },
         bytes,
+        ended_at,
         ..BackupOutcome::default()
     }
 }
@@ -136,6 +139,7 @@ async fn attend(
                     at: Some(Utc::now()),
                     pid: seen.pid,
                     started_at: started,
+                    exit: None,
                 });
             }
         }

@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use super::dereference::Observed;
 use super::failure::Trouble;
+use super::status::reported;
 use crate::api::backup::{BackupMethod, JobState};
 use crate::api::conditions;
 use crate::api::repository::Repository;
@@ -90,6 +91,15 @@ pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
     if let Some(job) = &observed.job {
         return match ended(job) {
             Some(well) => Step::Conclude(accepted, well),
+            // The repository is asked as soon as pgBackRest says well; the Job's end comes seconds later.
+            None if observed
+                .pods
+                .last()
+                .and_then(reported)
+                .is_some_and(|reported| reported.exit == Some(0)) =>
+            {
+                Step::Conclude(accepted, true)
+            }
             None => Step::Attend(accepted),
         };
     }
@@ -152,7 +162,7 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
             format!("'{wanted}' is no name of a repository"),
         )
     })?;
-    if repository.s3.is_none() {
+    if repository.volume.is_some() || repository.store().is_none() {
         let kind = repository.store().map_or("unknown", |store| store.storage_type());
         let what =
             format!("{wanted} is of type {kind}; this version takes backups into s3, gcs and azure only");

@@ -219,15 +219,20 @@ fn shown(progress: &Progress) -> BackupProgress {
 /// Adds what the Pod says to the tracker, and what to show of it.
 #[must_use]
 pub fn track(observed: &Observed, tracker: &mut Tracker) -> Option<Progress> {
-    let pod = running(observed)?;
-    let text = pod.annotations().get(PROGRESS_ANNOTATION)?;
-    let reported: Reported = serde_json::from_str(text).ok()?;
+    let reported = reported(running(observed)?)?;
     let sample = Sample {
         at: reported.at?,
         done: reported.bytes_done,
         total: reported.bytes_total,
     };
     (sample.total > 0).then(|| tracker.add(sample))
+}
+
+/// What the agent in the Pod says.
+#[must_use]
+pub fn reported(pod: &Pod) -> Option<Reported> {
+    let text = pod.annotations().get(PROGRESS_ANNOTATION)?;
+    serde_json::from_str(text).ok()
 }
 
 /// The Pod whose container runs now.

@@ -26,7 +26,6 @@ impl ClusterConfiguration {
         global.set("lock-path", INSTANCE_LOCK_PATH);
         global.set("log-level-console", "warn");
         // How long a refused request is repeated, and how long a connection may be silent. The objects here are small.
-        // A backup keeps pgBackRest's 60 s: some stores need long to put a large object together.
         global.set("io-timeout", "15");
         self.repositories_and_user(&mut global, Reader::Instance);
 
@@ -48,6 +47,9 @@ impl ClusterConfiguration {
         global.set("lock-path", JOB_LOCK_PATH);
         global.set("log-level-console", "info");
         global.set("process-max", self.process_max.max(1).to_string());
+        // Half of pgBackRest's own: a Job that is cut off must free the database's lock within a minute, and this bounds
+        // both of its ends. Not less, since some stores need long to put a large object together.
+        global.set("io-timeout", "30");
         // A spread checkpoint is otherwise waited for, up to checkpoint_timeout.
         global.set("start-fast", "y");
         if self.instances.len() > 1 {

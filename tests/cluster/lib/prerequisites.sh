@@ -21,6 +21,8 @@ prerequisites() {
     have "${pair%%=*}" || packages+=("${pair#*=}")
   done
   [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || packages+=(containernetworking-plugins)
+  # Not for the cluster: the tests of the agent run statements in a PostgreSQL of the machine.
+  have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
   if ((${#packages[@]})) && ! have apt-get; then missing+=("apt-get, or these programs by hand: ${packages[*]}"); fi
   if ((${#missing[@]})); then
     printf '\nERROR: this machine lacks:\n' >&2
@@ -34,6 +36,9 @@ prerequisites() {
 
 install_packages() {
   export DEBIAN_FRONTEND=noninteractive
+  # Debian would start a server of its own for every version it installs.
+  [ -e /etc/postgresql-common ] || { mkdir -p /etc/postgresql-common/createcluster.d &&
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/holdfast.conf; }
   apt-get -q update || true
   apt-get -q install -y --no-install-recommends "$@" debian-archive-keyring
 }

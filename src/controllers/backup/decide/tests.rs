@@ -176,6 +176,39 @@ fn a_job_that_is_there_is_attended_past_the_deadline_and_concluded_when_it_ends(
 }
 
 #[test]
+fn the_repository_is_asked_as_soon_as_the_agent_says_that_pgbackrest_ended_well() {
+    let mut seen = observed(backup("one", 0, "Running"));
+    seen.job = Some(Job::default());
+    for (progress, step) in [
+        (r#"{"bytesDone":1}"#, "attend"),
+        (r#"{"exit":56}"#, "attend"),
+        (r#"{"exit":0}"#, "succeeded"),
+    ] {
+        let pod = json!({"metadata": {"annotations": {"holdfast.dev/progress": progress}}});
+        seen.pods = vec![serde_json::from_value(pod).unwrap()];
+        assert_eq!(reason(&decide(&seen, at(1))).0, step, "{progress}");
+    }
+}
+
+#[test]
+fn backups_go_into_gcs_and_azure_too() {
+    for store in [
+        json!({"gcs": {"bucket": "b"}}),
+        json!({"azure": {"container": "c"}}),
+    ] {
+        let mut repository = json!({"name": "repo1"});
+        repository
+            .as_object_mut()
+            .unwrap()
+            .extend(store.as_object().unwrap().clone());
+        let mut seen = observed(backup("one", 0, ""));
+        let spec = &mut seen.cluster.as_mut().unwrap().spec;
+        spec.backups.pgbackrest.as_mut().unwrap().repos = vec![serde_json::from_value(repository).unwrap()];
+        assert_eq!(reason(&decide(&seen, at(1))).0, "start");
+    }
+}
+
+#[test]
 fn what_has_ended_stays_ended() {
     for state in ["Succeeded", "Failed"] {
         let mut seen = observed(backup("one", 0, state));
