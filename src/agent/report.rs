@@ -92,6 +92,10 @@ pub struct ArchiverReport {
     pub failed_count: i64,
     /// WAL files that wait to be archived.
     pub ready_files: i64,
+    /// The segment that was written to when a transaction id was last given out: what was committed up to then is
+    /// restorable once it has arrived. Absent until the agent has seen one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_written_wal: Option<String>,
     /// What pgBackRest said about the last failure, while archiving fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<ArchiveFailure>,

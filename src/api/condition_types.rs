@@ -17,6 +17,10 @@ pub enum ConditionType {
     RepositoryReady,
     /// Cluster: WAL reaches every repository.
     ArchivingHealthy,
+    /// Cluster: no WAL is missing between the backups and the end of any archive.
+    WalContinuous,
+    /// Cluster: the latest restorable time is as near to now as `spec.backups.objectives.recoveryPoint` asks.
+    RecoveryPointObjectiveMet,
     /// Cluster: a data directory exists, initialised or restored.
     PostgresDataInitialized,
     /// Cluster: users and databases are as the specification says.
@@ -48,6 +52,8 @@ impl ConditionType {
         Self::ReadyForBackup,
         Self::RepositoryReady,
         Self::ArchivingHealthy,
+        Self::WalContinuous,
+        Self::RecoveryPointObjectiveMet,
         Self::PostgresDataInitialized,
         Self::UsersApplied,
         Self::ProxyAvailable,
@@ -70,6 +76,8 @@ impl ConditionType {
             Self::ReadyForBackup => "ReadyForBackup",
             Self::RepositoryReady => "RepositoryReady",
             Self::ArchivingHealthy => "ArchivingHealthy",
+            Self::WalContinuous => "WALContinuous",
+            Self::RecoveryPointObjectiveMet => "RecoveryPointObjectiveMet",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
             Self::UsersApplied => "UsersApplied",
             Self::ProxyAvailable => "ProxyAvailable",

@@ -11,7 +11,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use super::observe::{Observation, observe};
+use super::observe::{Observation, Writes, observe};
 use super::patroni::Patroni;
 use super::sql::connection::{Socket, SqlError};
 use super::watch::Known;
@@ -60,6 +60,7 @@ pub struct DatabaseLoop {
     stanzas: Receiver<Vec<StanzaReport>>,
     /// The stanzas were ready at the last look.
     ready: bool,
+    writes: Writes,
 }
 
 impl DatabaseLoop {
@@ -88,6 +89,7 @@ impl DatabaseLoop {
             files,
             stanzas,
             ready: false,
+            writes: Writes::default(),
         }
     }
 
@@ -158,7 +160,15 @@ impl DatabaseLoop {
             Some(client) => client,
             None => self.socket.connect("postgres").await?,
         };
-        let observation = observe(&client).await?;
+        let mut observation = observe(&client).await?;
+        if observation.in_recovery {
+            self.writes = Writes::default();
+        }
+        if let (Some(writing), Some(archiver)) = (&observation.writing, observation.archiver.as_mut()) {
+            archiver.last_written_wal = self.writes.notice(writing);
+        }
+        // The transaction id moves all the time, and is no news to anybody.
+        observation.writing = None;
         self.connection = Some(client);
         Ok(observation)
     }

@@ -19,13 +19,44 @@ pub struct Observation {
     pub version: String,
     /// On a primary only.
     pub archiver: Option<ArchiverReport>,
+    /// On a primary only.
+    pub writing: Option<Writing>,
+}
+
+/// Where a primary writes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Writing {
+    /// The transaction id that is given out next; whoever changes data takes one.
+    pub next_transaction: String,
+    /// The segment that is written to.
+    pub segment: String,
+}
+
+/// Notices that something was written: an idle PostgreSQL writes WAL too, and that need not be archived.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Writes {
+    next_transaction: Option<String>,
+    segment: Option<String>,
+}
+
+impl Writes {
+    /// Takes a look, and gives the segment of the last write that was noticed.
+    pub fn notice(&mut self, writing: &Writing) -> Option<String> {
+        let before = self.next_transaction.replace(writing.next_transaction.clone());
+        // What was written before the first look is not known.
+        if before.is_some_and(|before| before != writing.next_transaction) {
+            self.segment = Some(writing.segment.clone());
+        }
+        self.segment.clone()
+    }
 }
 
 // pg_control still names the old timeline for a while after a promotion; the name of the current segment does not.
 const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
     (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()), \
     (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), pg_catalog.current_setting('server_version'), \
-    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END";
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END, \
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text";
 
 const ARCHIVER: &str = "SELECT last_archived_wal, last_archived_time, last_failed_wal, last_failed_time, failed_count, \
     (SELECT count(*) FROM pg_catalog.pg_ls_archive_statusdir() WHERE name LIKE '%.ready') \
@@ -46,6 +77,13 @@ pub async fn observe(client: &Client) -> Result<Observation, SqlError> {
             .and_then(timeline_of)
             .unwrap_or(checkpoint.unsigned_abs()),
         version: version.split_whitespace().next().unwrap_or_default().to_owned(),
+        writing: match segment {
+            Some(segment) => Some(Writing {
+                next_transaction: row.try_get(5)?,
+                segment,
+            }),
+            None => None,
+        },
         archiver: if in_recovery {
             None
         } else {
@@ -65,6 +103,7 @@ async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
         failed_count: row.try_get(4)?,
         ready_files: row.try_get(5)?,
         failure: None,
+        last_written_wal: None,
     })
 }
 
@@ -76,6 +115,21 @@ fn timeline_of(segment: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_segment_of_the_last_write_is_known_from_the_first_change_on() {
+        let mut writes = Writes::default();
+        let mut look = |transaction: &str, segment: &str| {
+            writes.notice(&Writing {
+                next_transaction: transaction.to_owned(),
+                segment: segment.to_owned(),
+            })
+        };
+        assert_eq!(look("7", "A"), None);
+        assert_eq!(look("7", "B"), None);
+        assert_eq!(look("8", "C").as_deref(), Some("C"));
+        assert_eq!(look("8", "D").as_deref(), Some("C"));
+    }
 
     #[test]
     fn the_timeline_is_hexadecimal() {

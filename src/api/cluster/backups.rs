@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::{BackupJobs, ManualBackup, RestoreInPlace};
+use super::objectives::Objectives;
 use super::repo_host::RepoHost;
 use super::snapshots::VolumeSnapshots;
 use crate::api::pods::{ContainerResources, InitContainer, Metadata};
@@ -30,6 +31,9 @@ pub struct Backups {
     /// pgBackRest and its repositories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgbackrest: Option<PgBackRest>,
+    /// What may be lost at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Objectives>,
     /// Backups by volume snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_snapshots: Option<VolumeSnapshots>,

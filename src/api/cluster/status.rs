@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::recovery::RecoveryStatus;
 use crate::api::open_enum::open_enum;
 use crate::api::rules;
 
@@ -54,6 +55,9 @@ pub struct PerconaPGClusterStatus {
     /// pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgbackrest: Option<PgBackRestStatus>,
+    /// What can be restored, as read from the repositories themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryStatus>,
     /// How far a standby is behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<StandbyStatus>,
