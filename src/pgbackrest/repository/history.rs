@@ -3,7 +3,6 @@
 use super::{BackupInfo, Manifest, Repository, RepositoryError};
 use crate::{
     domain::{archive::Compression, label::Label},
-    pgbackrest::STANZA,
     storage::list_all,
 };
 
@@ -33,7 +32,7 @@ fn entry(name: &str, size: u64) -> Option<HistoryEntry> {
 impl Repository {
     /// All backups that the history knows, by name of their files.
     pub async fn backup_history(&self) -> Result<Vec<HistoryEntry>, RepositoryError> {
-        let prefix = format!("{}backup/{STANZA}/backup.history/", self.root);
+        let prefix = format!("{}backup.history/", self.backup_root());
         let objects = list_all(self.store.as_ref(), &prefix).await?;
         Ok(objects
             .iter()

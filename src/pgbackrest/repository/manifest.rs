@@ -14,7 +14,6 @@ use crate::{
         secret::Secret,
     },
     pgbackrest::{
-        STANZA,
         content::Coding,
         info_file::{InfoFile, InfoFileError},
     },
@@ -201,7 +200,7 @@ impl Repository {
         info: &BackupInfo,
         label: &Label,
     ) -> Result<Read<Manifest>, RepositoryError> {
-        let name = format!("{}backup/{STANZA}/{label}/backup.manifest", self.root);
+        let name = format!("{}{label}/backup.manifest", self.backup_root());
         let read = self
             .info_or_copy(&name, info.cipher.as_ref(), Compression::None, Manifest::read)
             .await?;

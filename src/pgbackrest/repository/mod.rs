@@ -5,6 +5,7 @@
 //! WAL under `archive/<stanza>/<version>-<id>/<16 hex>/<24 hex>-<sha1>[.ext]`.
 //! The user's passphrase opens the info files only; each file holds the passphrase of those it leads to.
 
+mod archive;
 mod entry;
 mod error;
 mod history;
@@ -83,6 +84,7 @@ impl BackupEvidence {
 pub struct Repository {
     store: Arc<dyn ObjectStore>,
     root: String,
+    stanza: String,
     cipher: Option<Secret>,
 }
 
@@ -102,7 +104,33 @@ impl Repository {
         } else {
             format!("{path}/")
         };
-        Self { store, root, cipher }
+        Self {
+            store,
+            root,
+            stanza: STANZA.to_owned(),
+            cipher,
+        }
+    }
+
+    /// Another stanza of it than our own clusters'.
+    #[must_use]
+    pub fn of_stanza(self, stanza: &str) -> Self {
+        Self {
+            stanza: stanza.to_owned(),
+            ..self
+        }
+    }
+
+    /// What the names of archived files begin with: `…archive/<stanza>/`.
+    #[must_use]
+    pub fn archive_root(&self) -> String {
+        format!("{}archive/{}/", self.root, self.stanza)
+    }
+
+    /// What the names of the files of backups begin with: `…backup/<stanza>/`.
+    #[must_use]
+    pub fn backup_root(&self) -> String {
+        format!("{}backup/{}/", self.root, self.stanza)
     }
 
     /// Reads `backup.info`, or its copy where that is damaged or gone.
@@ -117,14 +145,14 @@ impl Repository {
 
     /// Reads `backup.info`, and says whether that was its copy.
     pub async fn read_backup_info(&self) -> Result<Read<BackupInfo>, RepositoryError> {
-        let name = format!("{}backup/{STANZA}/backup.info", self.root);
+        let name = format!("{}backup.info", self.backup_root());
         self.info_or_copy(&name, self.cipher.as_ref(), Compression::None, BackupInfo::read)
             .await
     }
 
     /// Reads `archive.info`, and says whether that was its copy.
     pub async fn read_archive_info(&self) -> Result<Read<ArchiveInfo>, RepositoryError> {
-        let name = format!("{}archive/{STANZA}/archive.info", self.root);
+        let name = format!("{}archive.info", self.archive_root());
         self.info_or_copy(&name, self.cipher.as_ref(), Compression::None, ArchiveInfo::read)
             .await
     }

@@ -9,10 +9,7 @@ use crate::{
         wal::Segment,
         xlog::{Carry, Scan, SegmentCommits, XlogError},
     },
-    pgbackrest::{
-        STANZA,
-        content::{self, Checked, Coding, ContentError, Piece, Take},
-    },
+    pgbackrest::content::{self, Checked, Coding, ContentError, Piece, Take},
     storage::{ObjectInfo, list_all},
 };
 
@@ -84,8 +81,8 @@ impl Repository {
         segment: Segment,
     ) -> Result<Vec<SegmentObject>, RepositoryError> {
         let prefix = format!(
-            "{}archive/{STANZA}/{archive_id}/{}/{segment}",
-            self.root,
+            "{}{archive_id}/{}/{segment}",
+            self.archive_root(),
             segment.directory()
         );
         let objects = list_all(self.store.as_ref(), &prefix).await?;

@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{BackupEntry, BackupInfo, Repository, RepositoryError};
-use crate::{
-    domain::wal::{Segment, SegmentSize},
-    pgbackrest::STANZA,
-};
+use crate::domain::wal::{Segment, SegmentSize};
 
 /// WAL from the start to the stop of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,8 +35,8 @@ impl Repository {
     /// True when a segment is in the archive of `archive_id` (`18-1`).
     pub async fn has_segment(&self, archive_id: &str, segment: Segment) -> Result<bool, RepositoryError> {
         let prefix = format!(
-            "{}archive/{STANZA}/{archive_id}/{}/{segment}-",
-            self.root,
+            "{}{archive_id}/{}/{segment}-",
+            self.archive_root(),
             segment.directory()
         );
         Ok(!self.store.list(&prefix, None).await?.objects.is_empty())
@@ -52,7 +49,7 @@ impl Repository {
         first: Segment,
         last: Segment,
     ) -> Result<BTreeSet<Segment>, RepositoryError> {
-        let root = format!("{}archive/{STANZA}/{archive_id}/", self.root);
+        let root = format!("{}{archive_id}/", self.archive_root());
         // Sorts before every object of the first segment.
         let mut after = Some(format!("{root}{}/{first}", first.directory()));
         let end = format!("{root}{}/{last}.", last.directory());

@@ -10,7 +10,6 @@ use super::{Damage, Progress, Scope, Verification};
 use crate::{
     domain::label::Label,
     pgbackrest::{
-        STANZA,
         content::{self, Checked, Coding, ContentError, Piece, Take as _},
         repository::{Manifest, ManifestFile, Repository, RepositoryError},
     },
@@ -46,7 +45,7 @@ impl Repository {
     ) -> Result<(), RepositoryError> {
         let info = self.read_backup_info().await?;
         if let Some(error) = info.instead_of {
-            found.add_catalogue(format!("{}backup/{STANZA}/backup.info", self.root), None, error);
+            found.add_catalogue(format!("{}backup.info", self.backup_root()), None, error);
         }
         let info = info.content;
         for backup in &info.backups {
@@ -58,7 +57,7 @@ impl Repository {
             {
                 continue;
             }
-            let name = format!("{}backup/{STANZA}/{label}/backup.manifest", self.root);
+            let name = format!("{}{label}/backup.manifest", self.backup_root());
             let manifest = match self.manifest(&info, label).await {
                 Ok(read) => {
                     if let Some(error) = read.instead_of {
@@ -83,7 +82,7 @@ impl Repository {
         found: &mut Verification,
         progress: &mut (impl FnMut(&Progress) + Send),
     ) {
-        let (batches, without_checksum) = batches(manifest, &format!("{}backup/{STANZA}/", self.root));
+        let (batches, without_checksum) = batches(manifest, &self.backup_root());
         found.without_checksum += without_checksum;
         let mut readings = stream::iter(batches)
             .map(|batch| self.verify_batch(batch))

@@ -6,7 +6,6 @@ use super::{Damage, Progress, Scope, Verification};
 use crate::{
     domain::archive::ArchiveFile,
     pgbackrest::{
-        STANZA,
         content::{self, Checked, ContentError},
         repository::{ArchiveInfo, Repository, RepositoryError, SegmentObject, segment::wal_piece},
     },
@@ -21,11 +20,11 @@ impl Repository {
     ) -> Result<(), RepositoryError> {
         let archive = self.read_archive_info().await?;
         if let Some(error) = archive.instead_of {
-            found.add_catalogue(format!("{}archive/{STANZA}/archive.info", self.root), None, error);
+            found.add_catalogue(format!("{}archive.info", self.archive_root()), None, error);
         }
         let archive = archive.content;
         for database in archive.history.values() {
-            let root = format!("{}archive/{STANZA}/{}/", self.root, database.archive_id());
+            let root = format!("{}{}/", self.archive_root(), database.archive_id());
             let mut after: Option<String> = None;
             loop {
                 let page = self.store.list(&root, after.as_deref()).await?;
