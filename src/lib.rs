@@ -11,4 +11,5 @@ pub mod domain;
 pub mod pgbackrest;
 pub mod pki;
 pub mod storage;
+pub mod survey;
 pub mod telemetry;

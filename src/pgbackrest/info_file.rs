@@ -136,7 +136,7 @@ fn checksum(entries: &[(String, String, String)]) -> String {
 
 /// A text with the checksum that it lacks.
 #[cfg(test)]
-pub(super) fn sealed(text: &str) -> String {
+pub(crate) fn sealed(text: &str) -> String {
     let checksum = checksum(&entries(text).unwrap_or_default());
     format!("{text}\n[backrest]\nbackrest-checksum=\"{checksum}\"\n")
 }

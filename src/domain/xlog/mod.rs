@@ -34,7 +34,7 @@ mod unfinished;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod writer;
+pub(crate) mod writer;
 
 pub use found::{Begin, End, Invalid, SegmentCommits, XlogError};
 pub use record::{Outcome, TransactionEnd};

@@ -6,12 +6,12 @@ use crc_fast::{CrcAlgorithm, Digest};
 use super::{Outcome, TransactionEnd};
 use crate::domain::wal::{Lsn, Segment, SegmentSize};
 
-pub(super) const PAGE: usize = 8192;
-pub(super) const SYSTEM_ID: u64 = 7_710_444_307_258_826_731;
+pub(crate) const PAGE: usize = 8192;
+pub(crate) const SYSTEM_ID: u64 = 7_710_444_307_258_826_731;
 
 /// A record's kind and content.
 #[derive(Debug, Clone)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// With a time, and so many bytes of invalidation messages and subtransactions.
     Commit {
         micros: i64,
@@ -30,19 +30,19 @@ pub(super) enum Entry {
     Switch,
 }
 
-pub(super) struct Writer {
-    pub(super) timeline: u32,
-    pub(super) magic: u16,
+pub(crate) struct Writer {
+    pub(crate) timeline: u32,
+    pub(crate) magic: u16,
     size: SegmentSize,
     start: u64,
     last: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// What was written, in order.
-    pub(super) ends: Vec<TransactionEnd>,
+    pub(crate) ends: Vec<TransactionEnd>,
 }
 
 impl Writer {
-    pub(super) fn new(start: Segment, size: SegmentSize) -> Self {
+    pub(crate) fn new(start: Segment, size: SegmentSize) -> Self {
         Self {
             timeline: start.timeline(),
             magic: 0xD118,
@@ -54,7 +54,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn at(&self) -> u64 {
+    pub(crate) fn at(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 
@@ -132,7 +132,7 @@ impl Writer {
         });
     }
 
-    pub(super) fn write(&mut self, entry: &Entry) {
+    pub(crate) fn write(&mut self, entry: &Entry) {
         match *entry {
             Entry::Commit { micros, more } => self.transaction(Outcome::Committed, 0x80, &[], micros, more),
             Entry::CommitPrepared { micros, more } => {
@@ -151,7 +151,7 @@ impl Writer {
     }
 
     /// Gives up a record of that length in the middle, as after a crash: the next page begins with another record.
-    pub(super) fn abandon(&mut self, length: usize) {
+    pub(crate) fn abandon(&mut self, length: usize) {
         let (last, before) = (self.last, self.bytes.len());
         self.record(10, 0, &vec![0x55; length]);
         let next_page = (before / PAGE + 1) * PAGE;
@@ -165,13 +165,13 @@ impl Writer {
     }
 
     /// Fills the segment with zeros.
-    pub(super) fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         let whole = self.bytes.len().next_multiple_of(self.segment_bytes());
         self.bytes.resize(whole, 0);
     }
 
     /// The segments, the last one filled with zeros.
-    pub(super) fn segments(mut self) -> Vec<(Segment, Vec<u8>)> {
+    pub(crate) fn segments(mut self) -> Vec<(Segment, Vec<u8>)> {
         self.fill();
         let first = self.start / self.size.bytes();
         let contents = self.bytes.chunks(self.segment_bytes());
