@@ -134,6 +134,19 @@ words! {
         /// PostgreSQL's WAL is not archived.
         ArchivingFailing: "WAL waits on the primary's volume until that is full; nothing later than the last archived segment can be restored.",
             "Read the message and the log of the instance's database container.";
+        /// WAL segments are missing in the archive.
+        WalGap: "The times that the message names cannot be restored from this repository. What lies before the gap and what \
+            later backups begin anew can.",
+            "Take a full backup now: it begins a new window. If a copy of the segments exists, put it back: the gap closes by itself.";
+        /// A WAL segment is in the archive and cannot be used.
+        WalUnusable: "A recovery ends before it: the times that the message names cannot be restored from this repository.",
+            "Take a full backup now. If the object store keeps versions, bring back an earlier one of the segment.";
+        /// The latest time that can be restored is further behind the database than the objective allows.
+        RecoveryPointExceeded: "What was committed since that time would be lost with the database's volumes.",
+            "Look at ArchivingHealthy; if it is True, lower PostgreSQL's archive_timeout.";
+        /// No backup in any repository can be restored.
+        NothingRestorable: "If the database's volumes are lost now, its data are lost.",
+            "Take a backup: create a PerconaPGBackup. If that fails, its status says why.";
         /// Two settings of pgBackRest contradict each other.
         ConfigurationConflict: "pgBackRest does not start; no backup can be taken and WAL waits on the primary's volume.",
             "Change the option that the message names.";

@@ -75,6 +75,7 @@ pub const SUPPORTED: &[&str] = &[
     "proxy.pgBouncer.envFrom",
     "backups.enabled",
     "backups.trackLatestRestorableTime",
+    "backups.objectives.recoveryPoint",
     "backups.pgbackrest.metadata",
     "backups.pgbackrest.image",
     "backups.pgbackrest.global",

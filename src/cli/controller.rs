@@ -60,7 +60,7 @@ pub fn run(arguments: &Controller) -> ExitCode {
             tracing::info!("told to end: running reconciles are finished first");
             stop.cancel();
         });
-        match operator::run(settings(arguments), identity(arguments), shutdown).await {
+        match Box::pin(operator::run(settings(arguments), identity(arguments), shutdown)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 tracing::error!(%error, "the controller ends");

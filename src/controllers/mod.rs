@@ -3,6 +3,7 @@
 //! What they share is here: the context, the one writer with its claim of leadership, Events, and the round that
 //! measures every reconcile. Every replica watches; only the leader's reconciles do anything.
 
+pub mod archive;
 pub mod backup;
 pub mod cluster;
 pub mod context;

@@ -10,7 +10,7 @@ use super::context::{Context, Settings};
 use super::events::Events;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
-use super::{backup, cluster};
+use super::{archive, backup, cluster};
 use crate::api::PerconaPGCluster;
 use crate::telemetry::http::{self, Readiness};
 use crate::telemetry::metrics::Metrics;
@@ -81,7 +81,11 @@ pub async fn run(
         readiness.set(true);
         let reconciling = async {
             // Each ends when the process is told to, after the reconciles that are running.
-            tokio::join!(cluster::run(context.clone()), backup::run(context.clone()));
+            tokio::join!(
+                cluster::run(context.clone()),
+                backup::run(context.clone()),
+                archive::run(context.clone()),
+            );
             finished.cancel();
         };
         tokio::join!(

@@ -14,6 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::recovery::RecoveryMetrics;
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByController {
     controller: &'static str,
@@ -41,6 +43,7 @@ pub struct Metrics {
     queue: Family<ByController, Gauge>,
     not_acted: Family<ByReason, Counter>,
     leading: Gauge,
+    recovery: RecoveryMetrics,
 }
 
 impl Default for Metrics {
@@ -56,6 +59,7 @@ impl Default for Metrics {
             queue: Family::default(),
             not_acted: Family::default(),
             leading: Gauge::default(),
+            recovery: RecoveryMetrics::default(),
         };
         let mut registry = Registry::with_prefix("holdfast");
         registry.register("reconciles", "Reconciles that ended", metrics.reconciles.clone());
@@ -84,6 +88,7 @@ impl Default for Metrics {
             "1 while this replica leads and writes",
             metrics.leading.clone(),
         );
+        metrics.recovery.register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -129,6 +134,12 @@ impl Metrics {
     /// Says whether this replica leads.
     pub fn leading(&self, leads: bool) {
         self.leading.set(i64::from(leads));
+    }
+
+    /// What can be restored.
+    #[must_use]
+    pub fn recovery(&self) -> &RecoveryMetrics {
+        &self.recovery
     }
 
     /// The text that Prometheus reads.

@@ -17,5 +17,6 @@ mod harness;
 mod interruptions;
 mod operators;
 mod permissions;
+mod recovery;
 mod repositories;
 mod service;

@@ -28,13 +28,16 @@ pub async fn tell(
     if before == after {
         return Ok(());
     }
+    let mut own = after.clone();
+    // The archive controller's, with a field manager of its own.
+    own.latest_restorable_time = None;
     let name = observed.backup.name_any();
     let namespace = observed.backup.namespace().unwrap_or_default();
     let body = json!({
         "apiVersion": "pgv2.percona.com/v2",
         "kind": "PerconaPGBackup",
         "metadata": {"name": name},
-        "status": after,
+        "status": own,
     });
     context
         .writer

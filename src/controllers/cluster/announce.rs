@@ -11,6 +11,7 @@ use super::names::FIELD_MANAGER;
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, PerconaPGCluster, Reason};
+use crate::controllers::archive;
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
 
@@ -20,6 +21,14 @@ pub async fn write(
     cluster: &PerconaPGCluster,
     status: &PerconaPGClusterStatus,
 ) -> Result<(), WriteError> {
+    let mut status = status.clone();
+    // The archive controller's, with a field manager of its own.
+    status.recovery = None;
+    status.conditions.retain(|condition| {
+        !archive::CONDITIONS
+            .iter()
+            .any(|theirs| theirs.as_str() == condition.type_)
+    });
     write_for(
         context,
         &cluster.namespace().unwrap_or_default(),
@@ -52,10 +61,10 @@ async fn write_for(
 pub async fn transitions(
     context: &Context,
     cluster: &PerconaPGCluster,
-    before: &PerconaPGClusterStatus,
-    after: &PerconaPGClusterStatus,
+    before: &[Condition],
+    after: &[Condition],
 ) {
-    for told in changed(&before.conditions, &after.conditions) {
+    for told in changed(before, after) {
         let Some(reason) = Reason::from_word(&told.reason) else {
             continue;
         };
@@ -184,7 +193,7 @@ pub async fn unmanaged(
         return Ok(());
     }
     write(context, cluster, &status).await?;
-    transitions(context, cluster, &before, &status).await;
+    transitions(context, cluster, &before.conditions, &status.conditions).await;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::pgbackrest::configuration::{
     ClusterConfiguration, ConfigurationError, INSTANCE_KEY, InstanceHost, JOB_KEY, PostgresLocation,
     RepositorySpec, RepositoryStore, SERVER_KEY,
 };
-use crate::pgbackrest::user_options::UserOptions;
+use crate::pgbackrest::user_options::{UserOptions, repository_of};
 
 /// The repository as the engine knows it; nothing for a store that this version does not act on.
 #[must_use]
@@ -51,6 +51,19 @@ pub fn repos(spec: &PerconaPGClusterSpec) -> Vec<Repo> {
                 key: repository.key()?,
             })
         })
+        .collect()
+}
+
+/// Paths of options for repositories that the cluster does not have: they are left out of what is rendered.
+#[must_use]
+pub fn left_out(spec: &PerconaPGClusterSpec) -> Vec<String> {
+    let there: Vec<u32> = repos(spec).iter().map(|repo| u32::from(repo.key)).collect();
+    let pgbackrest = spec.backups.pgbackrest.as_ref();
+    pgbackrest
+        .into_iter()
+        .flat_map(|pgbackrest| pgbackrest.global.keys())
+        .filter(|option| repository_of(option).is_some_and(|key| !there.contains(&key)))
+        .map(|option| format!("spec.backups.pgbackrest.global.{option}"))
         .collect()
 }
 
@@ -123,7 +136,18 @@ fn whole_cpus(quantity: &Quantity) -> Option<u32> {
 mod tests {
     use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-    use super::whole_cpus;
+    use serde_json::json;
+
+    use super::{left_out, whole_cpus};
+
+    #[test]
+    fn options_of_repositories_that_do_not_exist_are_named() {
+        let spec = json!({"postgresVersion": 18, "instances": [], "backups": {"pgbackrest": {
+            "global": {"repo1-path": "/a", "repo2-path": "/b", "compress-type": "gz"},
+            "repos": [{"name": "repo1", "gcs": {"bucket": "b"}}]}}});
+        let named = left_out(&serde_json::from_value(spec).unwrap());
+        assert_eq!(named, ["spec.backups.pgbackrest.global.repo2-path"]);
+    }
 
     #[test]
     fn the_limit_is_read_in_whole_cpus() {

@@ -3,7 +3,7 @@
 //! Invariants: nothing that the user wrote is changed but finalizers; everything can be derived again after a restart;
 //! each thing that is not done is told in a condition, an Event and a counter.
 
-mod announce;
+pub(crate) mod announce;
 mod apply;
 pub(crate) mod build;
 pub(crate) mod dereference;

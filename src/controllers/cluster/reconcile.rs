@@ -19,7 +19,7 @@ use super::status::{self, Facts};
 use super::user_files;
 use super::validate::{ImageDefaults, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, finalize, initial, inspect};
+use super::{announce, engine, finalize, initial, inspect};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
@@ -139,13 +139,15 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
             (Applied::default(), None)
         }
     };
+    let mut ignored = unsupported(&observed.cluster);
+    ignored.extend(engine::left_out(&observed.cluster.spec));
     let write_problem = (!applied.problems.is_empty()).then(|| applied.problems.join("; "));
     let facts = Facts {
         observed,
         validated: validated.as_ref(),
         repositories: &verdicts,
         reports: &reports,
-        unsupported: &unsupported(&observed.cluster),
+        unsupported: &ignored,
         revision: revision.as_deref(),
         write_problem: write_problem.as_deref(),
     };
@@ -231,7 +233,13 @@ pub(super) async fn write_status(
         return Ok(());
     }
     announce::write(&shared.context, &observed.cluster, status).await?;
-    announce::transitions(&shared.context, &observed.cluster, &before, status).await;
+    announce::transitions(
+        &shared.context,
+        &observed.cluster,
+        &before.conditions,
+        &status.conditions,
+    )
+    .await;
     Ok(())
 }
 

@@ -94,18 +94,8 @@ impl ClusterConfiguration {
         Ok(file([global, server]))
     }
 
-    /// Options of `global` for repositories that the spec does not have: left out, since for pgBackRest one such
+    /// Options of `global` for repositories that the spec does not have are left out, since for pgBackRest one such
     /// option can make a repository, and that would be a local directory.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<&str> {
-        self.user
-            .global
-            .keys()
-            .map(String::as_str)
-            .filter(|key| !self.applies(key))
-            .collect()
-    }
-
     fn applies(&self, option: &str) -> bool {
         repository_of(option)
             .is_none_or(|key| self.repositories.iter().any(|repository| repository.key == key))

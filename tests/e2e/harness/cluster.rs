@@ -26,6 +26,8 @@ pub struct Cluster {
     pub cipher: Option<String>,
     /// More of pgBackRest's options, for `global`.
     pub more: BTreeMap<String, String>,
+    /// `spec.backups.objectives.recoveryPoint`.
+    pub recovery_point: Option<String>,
     stores: &'static Stores,
 }
 
@@ -44,6 +46,7 @@ impl Cluster {
             key_secret: stores.of("S3_SECRET_KEY").to_owned(),
             cipher: None,
             more: BTreeMap::new(),
+            recovery_point: None,
             stores,
         }
     }
@@ -117,7 +120,7 @@ impl Cluster {
                     "dataVolumeClaimSpec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
                 }],
                 "proxy": { "pgBouncer": { "replicas": self.poolers } },
-                "backups": { "pgbackrest": {
+                "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
                     "global": self.options(),
                     "repos": [{ "name": "repo1", "s3": {
@@ -179,7 +182,13 @@ impl Cluster {
     }
 
     /// Waits until a condition has a status and a reason; returns its message.
-    async fn says(&self, scenario: &Scenario, kind: &str, wanted: (&str, &str), within: Duration) -> String {
+    pub async fn says(
+        &self,
+        scenario: &Scenario,
+        kind: &str,
+        wanted: (&str, &str),
+        within: Duration,
+    ) -> String {
         let found = |cluster: &PerconaPGCluster| {
             let conditions = cluster.status.as_ref().map(|status| status.conditions.as_slice());
             let found = condition(conditions.unwrap_or_default(), kind)?;

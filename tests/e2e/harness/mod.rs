@@ -15,9 +15,9 @@ mod wait;
 
 pub use backup::{Request, state, status};
 pub use cluster::Cluster;
-pub use operator::{Operator, namespace as operator_namespace};
+pub use operator::{Operator, metrics as operator_metrics, namespace as operator_namespace};
 pub use oracle::image;
-pub use programs::run;
+pub use programs::{kubectl_exec, run};
 pub use scenario::Scenario;
 pub use stores::Stores;
 pub use wait::condition;

@@ -21,6 +21,19 @@ pub fn namespace() -> String {
     std::env::var("HOLDFAST_E2E_OPERATOR").unwrap_or_else(|_| "holdfast-system".to_owned())
 }
 
+/// What Prometheus would read from the leading replica.
+pub async fn metrics() -> String {
+    let scenario = Scenario::enter(&namespace()).await;
+    let lease = scenario.api::<Lease>().get(LEASE).await.unwrap();
+    let leader = lease.spec.and_then(|spec| spec.holder_identity).unwrap();
+    let pod = scenario.api::<Pod>().get(&leader).await.unwrap();
+    let address = pod.status.and_then(|status| status.pod_ip).unwrap();
+    let url = format!("http://{address}:8080/metrics");
+    super::run("curl", &["--silent", "--show-error", "--fail", &url], "")
+        .await
+        .unwrap()
+}
+
 /// The operator's Deployment, with the right to disturb it.
 pub struct Operator {
     scenario: Scenario,

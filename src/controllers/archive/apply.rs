@@ -1,0 +1,130 @@
+//! The writes of this controller: `status.recovery`, its conditions, and how far each backup can be recovered.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use serde_json::json;
+
+use super::FIELD_MANAGER;
+use super::dereference::Observed;
+use crate::api::backup::JobState;
+use crate::api::cluster::recovery::RecoveryStatus;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::cluster::announce;
+use crate::controllers::context::Context;
+use crate::controllers::writer::WriteError;
+use crate::survey::Picture;
+
+/// Writes what has changed of a cluster's status, and tells it.
+pub async fn cluster(
+    context: &Context,
+    observed: &Observed,
+    recovery: &RecoveryStatus,
+    conditions: &[Condition],
+) -> Result<(), WriteError> {
+    let before = observed.cluster.status.clone().unwrap_or_default();
+    let own: Vec<Condition> = before
+        .conditions
+        .iter()
+        .filter(|condition| {
+            super::CONDITIONS
+                .iter()
+                .any(|own| own.as_str() == condition.type_)
+        })
+        .cloned()
+        .collect();
+    if before.recovery.as_ref() == Some(recovery) && own == conditions {
+        return Ok(());
+    }
+    let name = observed.cluster.name_any();
+    let body = json!({
+        "apiVersion": "pgv2.percona.com/v2",
+        "kind": "PerconaPGCluster",
+        "metadata": {"name": name},
+        "status": {"recovery": recovery, "conditions": conditions},
+    });
+    let namespace = observed.cluster.namespace().unwrap_or_default();
+    context
+        .writer
+        .apply_status::<DeserializeGuard<PerconaPGCluster>>(&namespace, &name, &body, FIELD_MANAGER)
+        .await?;
+    announce::transitions(context, &observed.cluster, &own, conditions).await;
+    Ok(())
+}
+
+/// Writes `status.latestRestorableTime` of the backups of one repository where it has changed.
+pub async fn backups(
+    context: &Context,
+    observed: &Observed,
+    repo: &str,
+    picture: &Picture,
+) -> Result<(), WriteError> {
+    let times = latest(picture);
+    for backup in observed.backups.iter().filter(|backup| is_in(backup, repo)) {
+        let status = backup.status.clone().unwrap_or_default();
+        let label = status.backup_name.unwrap_or_default();
+        let time = times.get(label.as_str()).copied().flatten().map(upstream);
+        if status.latest_restorable_time == time {
+            continue;
+        }
+        let name = backup.name_any();
+        let mut body = json!({
+            "apiVersion": "pgv2.percona.com/v2",
+            "kind": "PerconaPGBackup",
+            "metadata": {"name": name},
+            "status": {},
+        });
+        if let (Some(time), Some(status)) = (time, body.get_mut("status")) {
+            *status = json!({"latestRestorableTime": time});
+        }
+        let namespace = backup.namespace().unwrap_or_default();
+        let written = context
+            .writer
+            .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &body, FIELD_MANAGER)
+            .await;
+        match written {
+            // One that was deleted meanwhile holds up no other.
+            Err(error) if error.is_refusal() => {
+                tracing::debug!(name, %error, "latestRestorableTime is not written");
+            }
+            other => {
+                other?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_in(backup: &PerconaPGBackup, repo: &str) -> bool {
+    backup.spec.repo_name.as_deref() == Some(repo)
+        && backup
+            .status
+            .as_ref()
+            .is_some_and(|status| status.state == Some(JobState::Succeeded))
+}
+
+fn latest(picture: &Picture) -> BTreeMap<&str, Option<DateTime<Utc>>> {
+    let backups = picture.recovery.backups.iter();
+    backups
+        .map(|backup| (backup.label.as_str(), backup.latest_restorable_time))
+        .collect()
+}
+
+/// The form of the compatible operator: Go's `2006-01-02 15:04:05.000000-0700`.
+fn upstream(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S%.6f%z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_backup_has_the_form_of_the_compatible_operator() {
+        let time = DateTime::from_timestamp_micros(1_800_000_000_000_120).unwrap();
+        assert_eq!(upstream(time), "2027-01-15 08:00:00.000120+0000");
+    }
+}

@@ -1,0 +1,79 @@
+//! All reads of a reconcile but those of the repositories. Bounded in time.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::core::DeserializeGuard;
+use kube::{Client, ResourceExt as _};
+
+use crate::agent::report::{ArchiverReport, INSTANCE_ANNOTATION, InstanceReport};
+use crate::api::names::{LABEL_CLUSTER, LABEL_INSTANCE};
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::cluster::dereference::read_sources;
+use crate::controllers::cluster::user_files::{self, UserFiles};
+use crate::controllers::reading::{PATIENCE, ReadError};
+
+/// Everything a reconcile looks at.
+#[derive(Clone)]
+pub struct Observed {
+    pub cluster: Arc<PerconaPGCluster>,
+    pub user: UserFiles,
+    /// Backups of this cluster.
+    pub backups: Vec<PerconaPGBackup>,
+    /// What the instance that takes writes says of its archiver.
+    pub archiver: Option<ArchiverReport>,
+}
+
+impl Observed {
+    /// The database's identity, as far as it was ever known.
+    pub fn system_identifier(&self) -> Option<u64> {
+        let patroni = self.cluster.status.as_ref()?.patroni.as_ref()?;
+        patroni.status.as_ref()?.system_identifier.as_ref()?.parse().ok()
+    }
+}
+
+/// Reads everything.
+pub async fn dereference(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, cluster)))
+        .await
+        .map_err(|_| ReadError::Timeout)?
+}
+
+async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let name = cluster.name_any();
+    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let instances = ListParams::default().labels(&format!("{LABEL_CLUSTER}={name},{LABEL_INSTANCE}"));
+    let (backups, pods) = futures::try_join!(
+        async {
+            backups
+                .list(&ListParams::default())
+                .await
+                .map_err(ReadError::of("PerconaPGBackups"))
+        },
+        async { pods.list(&instances).await.map_err(ReadError::of("Pods")) },
+    )?;
+    let sources = read_sources(client, &namespace, &cluster).await?;
+    Ok(Observed {
+        user: user_files::of_cluster(&cluster, &sources),
+        backups: backups
+            .items
+            .into_iter()
+            .filter_map(|backup| backup.0.ok())
+            .filter(|backup| backup.spec.pg_cluster == name)
+            .collect(),
+        archiver: pods.items.iter().find_map(archiver),
+        cluster,
+    })
+}
+
+fn archiver(pod: &Pod) -> Option<ArchiverReport> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let text = pod.annotations().get(INSTANCE_ANNOTATION)?;
+    let report: InstanceReport = serde_json::from_str(text).ok()?;
+    report.archiver.filter(|_| report.in_recovery == Some(false))
+}

@@ -1,0 +1,271 @@
+//! One cluster, once: read the API, look at each repository that is due, tell what can be restored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+
+use super::dereference::{Observed, dereference};
+use super::status::{self, Found};
+use super::surveys::{EVERY, News, Surveys, Trouble};
+use super::{apply, terms};
+use crate::api::cluster::objectives::Objectives;
+use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
+use crate::api::repository::Repository;
+use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::controllers::cluster::engine;
+use crate::controllers::context::Context;
+use crate::controllers::reading::ReadError;
+use crate::controllers::round::{Categorized, Rounds};
+use crate::controllers::writer::WriteError;
+use crate::pgbackrest::access;
+use crate::pgbackrest::check::Problem;
+use crate::survey::Terms;
+use crate::telemetry::recovery::Repository as Measured;
+
+/// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
+const MOST_SEGMENTS: u64 = 64;
+
+/// What all reconciles of this controller share.
+pub struct Shared {
+    /// What all controllers share.
+    pub context: Context,
+    rounds: Rounds,
+    surveys: Surveys,
+}
+
+impl Shared {
+    /// With nothing known yet.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            context,
+            rounds: Rounds::new("archive"),
+            surveys: Surveys::default(),
+        }
+    }
+}
+
+/// Why a reconcile did not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A read failed.
+    #[error(transparent)]
+    Dereference(#[from] ReadError),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Categorized for Failure {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Dereference(error) => error.category(),
+            Self::Write(error) => error.category(),
+        }
+    }
+}
+
+/// Reconciles one cluster, while this replica leads, counted and measured.
+pub async fn round(
+    object: Arc<DeserializeGuard<PerconaPGCluster>>,
+    shared: Arc<Shared>,
+) -> Result<Action, Failure> {
+    let rounds = shared.rounds.clone();
+    let context = shared.context.clone();
+    rounds.run(&context, Box::pin(reconcile(&object, &shared))).await
+}
+
+async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+    // One that cannot be read is told by the cluster controller.
+    let Ok(cluster) = &object.0 else {
+        return Ok(Action::await_change());
+    };
+    let left_alone = cluster.metadata.deletion_timestamp.is_some()
+        || cluster.spec.unmanaged.unwrap_or(false)
+        || cluster.spec.backups.repositories().is_empty();
+    if left_alone {
+        shared.surveys.forget(&cluster.uid().unwrap_or_default());
+        let namespace = cluster.namespace().unwrap_or_default();
+        shared
+            .context
+            .metrics
+            .recovery()
+            .forget(&namespace, &cluster.name_any());
+        return Ok(Action::await_change());
+    }
+    let observed = dereference(&shared.context.client, Arc::new(cluster.clone())).await?;
+    let repositories = observed.cluster.spec.backups.repositories();
+    let now = Utc::now();
+    let surveyed: Vec<(&Repository, News)> = join_all(repositories.iter().map(|repository| {
+        let observed = &observed;
+        async move { (repository, survey(shared, observed, repository, now).await) }
+    }))
+    .await;
+    tell(shared, &observed, &surveyed, Utc::now()).await?;
+    Ok(Action::requeue(again(&surveyed)))
+}
+
+/// After a failure: soon again.
+#[must_use]
+pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
+    if matches!(failure, Failure::Write(WriteError::NotLeading)) {
+        return Action::await_change();
+    }
+    tracing::warn!(category = failure.category(), error = %failure, "what can be restored is not told");
+    Action::requeue(Duration::from_secs(5))
+}
+
+async fn survey(shared: &Shared, observed: &Observed, repository: &Repository, now: DateTime<Utc>) -> News {
+    let not = |reason: Reason, message: String| News {
+        trouble: Some(Trouble { reason, message }),
+        picture: None,
+    };
+    let Some(specification) = engine::repository(repository) else {
+        return not(
+            Reason::NotSupported,
+            "repositories of this kind are not read yet".to_owned(),
+        );
+    };
+    if let Some((reason, message)) = observed.user.problems.first() {
+        return not(*reason, message.clone());
+    }
+    let access = match access::resolve(&specification, &observed.user.options, &observed.user.others) {
+        Ok(access) => access,
+        Err(error) => {
+            let problem = Problem::from(&error);
+            return not(problem.reason(), problem.what);
+        }
+    };
+    let terms = Terms {
+        now,
+        grace: terms::grace(&observed.cluster),
+        most_segments: MOST_SEGMENTS,
+        retention: repository
+            .key()
+            .and_then(|key| terms::retention(&observed.user.options, key)),
+    };
+    let uid = observed.cluster.uid().unwrap_or_default();
+    let changed = last_backup(observed, &repository.name);
+    let surveyed = shared
+        .surveys
+        .survey(&uid, &repository.name, &access, &terms, changed)
+        .await;
+    own(surveyed, observed)
+}
+
+/// What another database's repository could restore is not this cluster's.
+fn own(surveyed: News, observed: &Observed) -> News {
+    let theirs = surveyed
+        .picture
+        .as_ref()
+        .map(|picture| picture.database.system_id);
+    match (theirs, observed.system_identifier()) {
+        (Some(theirs), Some(own)) if theirs != own => News {
+            picture: None,
+            trouble: Some(Trouble {
+                reason: Reason::SystemIdentifierMismatch,
+                message: format!("it belongs to the database with system identifier {theirs}"),
+            }),
+        },
+        _ => surveyed,
+    }
+}
+
+/// When the last backup into a repository ended.
+fn last_backup(observed: &Observed, repo: &str) -> Option<DateTime<Utc>> {
+    let into = |backup: &&PerconaPGBackup| backup.spec.repo_name.as_deref() == Some(repo);
+    let completed = |backup: &PerconaPGBackup| {
+        let status = backup.status.as_ref()?;
+        status.completed.as_ref().map(time::from_kubernetes)
+    };
+    observed.backups.iter().filter(into).filter_map(completed).max()
+}
+
+async fn tell(
+    shared: &Shared,
+    observed: &Observed,
+    surveyed: &[(&Repository, News)],
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let last_written = observed
+        .archiver
+        .as_ref()
+        .and_then(|archiver| archiver.last_written_wal.as_deref());
+    let found: Vec<Found<'_>> = surveyed
+        .iter()
+        .map(|(repository, surveyed)| {
+            let picture = surveyed.picture.as_deref();
+            Found {
+                name: &repository.name,
+                picture,
+                trouble: surveyed.trouble.as_ref(),
+                lag: picture.and_then(|picture| status::lag(picture, last_written, now)),
+            }
+        })
+        .collect();
+    let before = observed.cluster.status.clone().unwrap_or_default();
+    let known = before.recovery.unwrap_or_default();
+    let entry = |name: &str| known.repos.iter().find(|entry| entry.name == name);
+    let repos: Vec<RepositoryRecovery> = found
+        .iter()
+        .map(|found| status::repository(found, entry(found.name)))
+        .collect();
+    let spec = &observed.cluster.spec.backups;
+    let objective = spec.objectives.as_ref().and_then(Objectives::recovery_point);
+    let conditions = status::conditions(
+        &found,
+        objective,
+        &before.conditions,
+        observed.cluster.metadata.generation,
+        now,
+    );
+    measure(shared, observed, &found);
+    let context = &shared.context;
+    apply::cluster(context, observed, &RecoveryStatus { repos }, &conditions).await?;
+    if spec.track_latest_restorable_time.unwrap_or(true) {
+        for found in &found {
+            if let Some(picture) = found.picture {
+                apply::backups(context, observed, found.name, picture).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(shared: &Shared, observed: &Observed, found: &[Found<'_>]) {
+    let namespace = observed.cluster.namespace().unwrap_or_default();
+    let cluster = observed.cluster.name_any();
+    let metrics = shared.context.metrics.recovery();
+    metrics.keep_only(
+        &namespace,
+        &cluster,
+        &found.iter().map(|found| found.name).collect::<Vec<_>>(),
+    );
+    for found in found {
+        let repository = Measured::new(&namespace, &cluster, found.name);
+        metrics.readable(&repository, found.trouble.is_none());
+        if let Some(picture) = found.picture {
+            metrics.measure(&repository, picture, found.lag);
+        }
+    }
+}
+
+/// When to look again: at the usual pace, and when a gap's grace is over.
+fn again(surveyed: &[(&Repository, News)]) -> Duration {
+    let waits = surveyed
+        .iter()
+        .filter_map(|(_, surveyed)| surveyed.picture.as_deref())
+        .any(|picture| !picture.recovery.gaps_in_grace.is_empty());
+    let every = EVERY.to_std().unwrap_or_default();
+    // A second more: the look must be due when it is taken.
+    if waits {
+        every / 2
+    } else {
+        every + Duration::from_secs(1)
+    }
+}

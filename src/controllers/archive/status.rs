@@ -1,0 +1,54 @@
+//! `status.recovery` and its conditions as functions of what was found in the repositories.
+
+mod conditions;
+mod repository;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+pub use conditions::conditions;
+pub use repository::repository;
+
+use super::surveys::Trouble;
+use crate::survey::Picture;
+
+/// `listedAt` alone is not worth a write for so long.
+const STILL_FRESH: TimeDelta = TimeDelta::minutes(5);
+
+/// What is known of one repository.
+#[derive(Debug, Clone, Default)]
+pub struct Found<'a> {
+    /// `repo1` to `repo4`.
+    pub name: &'a str,
+    /// The last picture that could be had.
+    pub picture: Option<&'a Picture>,
+    /// Why the last look failed, if it did.
+    pub trouble: Option<&'a Trouble>,
+    /// How far its latest restorable time is behind the database, if that can be told.
+    pub lag: Option<TimeDelta>,
+}
+
+/// RFC 3339 in UTC, with microseconds, as PostgreSQL keeps commit times.
+#[must_use]
+pub fn written(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// How far what can be restored is behind the database. `last_written`: the segment that the primary wrote to when
+/// something was last changed.
+#[must_use]
+pub fn lag(picture: &Picture, last_written: Option<&str>, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let last_written = last_written?.parse().ok()?;
+    let windows = &picture.recovery.windows;
+    let newest = windows
+        .iter()
+        .map(|window| window.to.unwrap_or(window.from))
+        .max()?;
+    let arrived = windows.iter().any(|window| window.last_segment >= last_written);
+    Some(if arrived {
+        TimeDelta::zero()
+    } else {
+        (now - newest).max(TimeDelta::zero())
+    })
+}

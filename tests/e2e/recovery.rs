@@ -1,0 +1,196 @@
+//! What can be restored, read from the repository itself: to the microsecond, with gaps and what they cost.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use holdfast::api::PerconaPGBackup;
+use holdfast::api::PerconaPGCluster;
+use holdfast::api::cluster::recovery::RepositoryRecovery;
+use kube::ResourceExt;
+
+use crate::harness::{Cluster, Request, Scenario, kubectl_exec, minutes, operator_metrics, seconds, status};
+
+/// The last commit of a segment, by `pg_waldump`; the segment comes from the repository by `archive-get`.
+const LAST_COMMIT: &str = r#"
+set -euo pipefail
+cd "$(mktemp -d)"
+pgbackrest --stanza=db archive-get "$1" "$PWD/$1" >&2
+TZ=UTC pg_waldump --rmgr=Transaction "$1" 2>/dev/null | sed -n 's/.*desc: COMMIT \([^ ]* [^ ;]*\) UTC.*/\1/p' | tail -n 1
+"#;
+
+#[tokio::test]
+async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_with_its_cost() {
+    Scenario::alone("recovery", async |scenario| {
+        let mut cluster = Cluster::encrypted("app", scenario);
+        cluster.recovery_point = Some("90s".to_owned());
+        cluster.create(scenario).await;
+        cluster.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(4)).await;
+        // It commits by itself, and then the last commit is not ours.
+        scenario
+            .sql(
+                &cluster,
+                "alter system set autovacuum = off;\nselect pg_reload_conf();",
+            )
+            .await;
+
+        let segments = write(scenario, &cluster, 4).await;
+        let last = segments.last().unwrap();
+        let expected = last_commit(scenario, &cluster, last).await;
+        let found = recovery(scenario, &cluster, "up to the last commit", |repo| {
+            repo.latest_restorable_time.as_deref() == Some(expected.as_str())
+        })
+        .await;
+        scenario.tell(&format!("latest restorable: {expected}, as pg_waldump says"));
+        assert_eq!((found.windows.len(), found.gaps.len()), (1, 0));
+        let upstream = expected.replace('T', " ").replace('Z', "+0000");
+        scenario
+            .until(
+                "app-repo1-initial",
+                "recoverable up to it",
+                seconds(30),
+                |backup: &PerconaPGBackup| {
+                    status(backup).latest_restorable_time.as_deref() == Some(upstream.as_str())
+                },
+            )
+            .await;
+        says(scenario, &cluster, "WALContinuous", ("True", "AsSpecified")).await;
+        says(
+            scenario,
+            &cluster,
+            "RecoveryPointObjectiveMet",
+            ("True", "AsSpecified"),
+        )
+        .await;
+
+        let hole = &segments[1];
+        let taken = take_away(scenario, &cluster, hole);
+        scenario.tell(&format!("{hole} is taken away"));
+        let (message, event) = tokio::join!(
+            says(scenario, &cluster, "WALContinuous", ("False", "WalGap")),
+            scenario.event("app", "WalGap", minutes(2)),
+        );
+        scenario.tell(&format!("condition: {message}"));
+        assert!(
+            message.contains(hole) && event.contains(hole),
+            "{message} / {event}"
+        );
+        let broken = recovery(scenario, &cluster, "one gap", |repo| repo.gaps.len() == 1).await;
+        let gap = &broken.gaps[0];
+        assert_eq!(
+            (gap.first.as_str(), gap.last.as_str(), gap.segments),
+            (hole.as_str(), hole.as_str(), 1)
+        );
+        // What can be reached is what was committed before the hole.
+        let before = last_commit(scenario, &cluster, &segments[0]).await;
+        assert_eq!(broken.latest_restorable_time.as_deref(), Some(before.as_str()));
+        assert_eq!(gap.lost_from.as_deref(), Some(before.as_str()));
+        let metrics = operator_metrics().await;
+        let labels = format!(
+            "namespace=\"{}\",cluster=\"app\",repo=\"repo1\"",
+            scenario.namespace
+        );
+        let line = format!("holdfast_archive_gaps{{{labels}}} 1");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+
+        // A backup begins a new window, and the gap stays named for what it cost.
+        Request::new(&cluster, "after", &["--type=incr"])
+            .create(scenario)
+            .await;
+        scenario.succeeded("after", minutes(4)).await;
+        recovery(scenario, &cluster, "two windows", |repo| {
+            repo.windows.len() == 2 && repo.gaps.len() == 1
+        })
+        .await;
+
+        std::fs::rename(&taken.0, &taken.1).unwrap();
+        scenario.tell("and put back");
+        says(scenario, &cluster, "WALContinuous", ("True", "AsSpecified")).await;
+        recovery(scenario, &cluster, "whole again", |repo| {
+            repo.windows.len() == 1 && repo.gaps.is_empty()
+        })
+        .await;
+    })
+    .await;
+}
+
+/// Commits something in each of so many segments, and waits until they are archived; their names.
+async fn write(scenario: &Scenario, cluster: &Cluster, count: usize) -> Vec<String> {
+    scenario
+        .sql(
+            cluster,
+            "create table if not exists written (at timestamptz default now());\nselect pg_switch_wal();",
+        )
+        .await;
+    let mut segments = Vec::new();
+    for _ in 0..count {
+        let sql = "insert into written default values;\nselect pg_walfile_name(pg_current_wal_lsn());\nselect pg_switch_wal();";
+        let said = scenario.sql(cluster, sql).await;
+        segments.push(said.lines().next().unwrap().to_owned());
+    }
+    segments
+}
+
+async fn last_commit(scenario: &Scenario, cluster: &Cluster, segment: &str) -> String {
+    let pod = cluster.primary(scenario).await.name_any();
+    archived(scenario, cluster, segment).await;
+    let command = ["bash", "-c", LAST_COMMIT, "last-commit", segment];
+    let said = kubectl_exec(&scenario.namespace, &pod, "database", &command, "")
+        .await
+        .unwrap();
+    let time: DateTime<Utc> = format!("{}Z", said.trim().replace(' ', "T")).parse().unwrap();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// Waits until PostgreSQL has a segment archived.
+async fn archived(scenario: &Scenario, cluster: &Cluster, segment: &str) {
+    let sql = format!(
+        "do $$ begin while (select coalesce(last_archived_wal, '') < '{segment}' from pg_stat_archiver) loop \
+         perform pg_sleep(0.1); perform pg_stat_clear_snapshot(); end loop; end $$;"
+    );
+    tokio::time::timeout(minutes(2), scenario.sql(cluster, &sql))
+        .await
+        .expect("the segment is archived");
+}
+
+/// Moves a segment's object out of the store; where it is now, and where it was.
+fn take_away(scenario: &Scenario, cluster: &Cluster, segment: &str) -> (PathBuf, PathBuf) {
+    let path = format!("{}/archive/db/18-1/{}", cluster.path, &segment[..16]);
+    let directory = scenario.stores.directory(&cluster.bucket, &path);
+    let was = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .find(|file| name(file).starts_with(segment))
+        .unwrap_or_else(|| panic!("{segment} is in {}", directory.display()));
+    let now = std::env::temp_dir().join(format!("{}-{}", scenario.namespace, name(&was)));
+    // By renaming, since the server keeps what it knows of an object in the file's attributes.
+    std::fs::rename(&was, &now).unwrap();
+    (now, was)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+async fn says(scenario: &Scenario, cluster: &Cluster, kind: &str, wanted: (&str, &str)) -> String {
+    cluster.says(scenario, kind, wanted, minutes(2)).await
+}
+
+/// Waits until what is said of `repo1` holds.
+async fn recovery(
+    scenario: &Scenario,
+    cluster: &Cluster,
+    what: &str,
+    holds: impl Fn(&RepositoryRecovery) -> bool,
+) -> RepositoryRecovery {
+    let found = |cluster: &PerconaPGCluster| {
+        let recovery = cluster.status.as_ref()?.recovery.as_ref()?;
+        recovery.repos.iter().find(|repo| repo.name == "repo1").cloned()
+    };
+    let cluster = scenario
+        .until(&cluster.name, what, minutes(2), |cluster| {
+            found(cluster).is_some_and(|repo| holds(&repo))
+        })
+        .await;
+    found(&cluster).unwrap()
+}
