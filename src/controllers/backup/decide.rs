@@ -184,6 +184,11 @@ fn not_ready(cluster: &PerconaPGCluster, repository: &Repository) -> Option<(Rea
     let Some(status) = &cluster.status else {
         return Some((Reason::ClusterNotReady, format!("{name} has no status yet")));
     };
+    // The Job would be given the configuration of before.
+    if status.observed_generation != cluster.metadata.generation {
+        let what = format!("The newest specification of {name} is being carried out");
+        return Some((Reason::ClusterNotReady, what));
+    }
     let condition = ConditionType::RepositoryReady.of_repository(&repository.name);
     if let Some(condition) = conditions::find(&status.conditions, &condition)
         && condition.status == "False"

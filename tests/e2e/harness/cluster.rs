@@ -71,7 +71,7 @@ impl Cluster {
                 ("repo1-path", self.path.as_str()),
                 ("repo1-s3-uri-style", "path"),
                 ("repo1-storage-ca-file", "/etc/pgbackrest/conf.d/ca.crt"),
-                ("repo1-retention-full", "9"),
+                ("repo1-retention-full", "99"),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );

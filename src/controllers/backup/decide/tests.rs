@@ -110,6 +110,21 @@ fn a_paused_cluster_and_one_without_a_ready_instance_are_waited_for() {
 }
 
 #[test]
+fn a_specification_that_is_not_carried_out_yet_is_waited_for() {
+    let mut seen = observed(backup("one", 0, ""));
+    let cluster = seen.cluster.as_mut().unwrap();
+    cluster.metadata.generation = Some(2);
+    cluster.status.as_mut().unwrap().observed_generation = Some(1);
+    assert_eq!(
+        reason(&decide(&seen, at(1))),
+        ("wait", Some(Reason::ClusterNotReady))
+    );
+    let cluster = seen.cluster.as_mut().unwrap();
+    cluster.status.as_mut().unwrap().observed_generation = Some(2);
+    assert_eq!(reason(&decide(&seen, at(1))).0, "start");
+}
+
+#[test]
 fn the_one_that_has_begun_goes_first_and_then_the_oldest() {
     let mut seen = observed(backup("b", 5, ""));
     seen.others = vec![backup("a", 9, "Running")];
