@@ -3,6 +3,7 @@
 mod agent;
 mod controller;
 mod crds;
+mod inspect;
 mod reasons;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ enum Role {
     Controller(controller::Controller),
     /// Print the resource definitions as YAML.
     Crds(crds::Crds),
+    Inspect(inspect::Inspect),
     /// Print what every condition reason means, as Markdown.
     Reasons,
     /// Print the version.
@@ -41,6 +43,7 @@ pub fn run() -> ExitCode {
         Role::Agent(agent) => agent::run(&agent),
         Role::Controller(arguments) => controller::run(&arguments),
         Role::Crds(arguments) => crds::run(&arguments),
+        Role::Inspect(arguments) => inspect::run(&arguments),
         Role::Reasons => reasons::run(),
         Role::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));

@@ -166,7 +166,8 @@ impl AccessError {
     }
 }
 
-/// Resolves a repository. `files` are the projected files that are no ini files, by name in `conf.d`.
+/// Resolves a repository. `files` are the projected files that are no ini files, by name in `conf.d`; or files of this
+/// machine, by their whole path.
 pub fn resolve(
     repository: &RepositorySpec,
     user: &UserOptions,
@@ -304,8 +305,11 @@ impl<'a> Options<'a> {
     }
 
     fn projected(&self, path: &str) -> Option<&'a Vec<u8>> {
-        self.files
-            .get(path.strip_prefix(INCLUDE_DIRECTORY)?.trim_start_matches('/'))
+        let in_directory = || {
+            path.strip_prefix(INCLUDE_DIRECTORY)
+                .map(|name| name.trim_start_matches('/'))
+        };
+        self.files.get(path).or_else(|| self.files.get(in_directory()?))
     }
 
     fn cipher(&self) -> Result<Option<Secret>, AccessError> {
@@ -323,7 +327,7 @@ impl<'a> Options<'a> {
 }
 
 /// `host`, `host:port`, `https://host:port/`, `[::1]:port`.
-fn split_endpoint(endpoint: &str) -> Result<(String, Option<u16>), &'static str> {
+pub(crate) fn split_endpoint(endpoint: &str) -> Result<(String, Option<u16>), &'static str> {
     let bare = endpoint.trim();
     let bare = bare
         .strip_prefix("https://")

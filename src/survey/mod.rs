@@ -18,7 +18,7 @@ mod retention;
 mod scene;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use archives::Archives;
 pub use listed::Listed;
