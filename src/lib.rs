@@ -2,10 +2,11 @@
 //!
 //! Dependencies point inwards: `domain` knows nothing of Kubernetes or clocks, `api` holds the custom
 //! resources, `storage` and `pgbackrest` read repositories, `survey` finds out what can be restored from them,
-//! `inspect` tells it, `controllers` reconcile, `agent` works inside pods.
+//! `catalog` keeps that, `inspect` tells it, `controllers` reconcile, `agent` works inside pods.
 
 pub mod agent;
 pub mod api;
+pub mod catalog;
 pub mod cli;
 pub mod controllers;
 pub mod domain;

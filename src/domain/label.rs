@@ -8,13 +8,16 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// What a backup copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BackupType {
     /// Everything.
+    #[serde(rename = "full")]
     Full,
     /// What changed since the last full backup.
+    #[serde(rename = "diff")]
     Differential,
     /// What changed since the last backup of any type.
+    #[serde(rename = "incr")]
     Incremental,
 }
 

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// A repository, as one look found it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Picture {
     /// When it was looked at.
     pub looked_at: DateTime<Utc>,

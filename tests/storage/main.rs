@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod catalog;
 mod engine;
 mod places;
 mod protocols;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// A backup in the repository's catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct BackupEntry {
     /// The label.
     pub label: Label,
@@ -52,7 +53,8 @@ pub struct BackupEntry {
 }
 
 /// Sizes in the repository, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RepositorySizes {
     /// With all that it refers to.
     pub size: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::entry::BackupEntry;
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// A PostgreSQL cluster that the stanza has been for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DatabaseIdentity {
     /// pgBackRest's count, from 1. Not the identity: an upgrade raises it and can come back to an older system.
     pub id: u32,
