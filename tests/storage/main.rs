@@ -11,6 +11,7 @@
 
 mod catalog;
 mod engine;
+mod inspect;
 mod places;
 mod protocols;
 mod refusals;

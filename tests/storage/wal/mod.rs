@@ -2,7 +2,7 @@
 //! wrote.
 
 mod damage;
-mod pod;
+pub mod pod;
 
 use std::collections::BTreeSet;
 

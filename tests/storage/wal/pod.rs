@@ -26,6 +26,7 @@ pub struct Dumped {
 
 pub struct Pod {
     pub segments: BTreeMap<Segment, Dumped>,
+    pub logs: String,
     pub plain: RepositoryAccess,
     pub encrypted: RepositoryAccess,
     /// Where the server keeps the objects.
@@ -72,6 +73,11 @@ fn configuration(stores: &Stores, name: &str) -> String {
 impl Pod {
     /// Takes about half a minute.
     pub fn run(stores: &Stores, version: u32, segment_mb: u32) -> Self {
+        Self::with_script(stores, version, segment_mb, include_str!("load.sh"))
+    }
+
+    /// With a script of the caller's.
+    pub fn with_script(stores: &Stores, version: u32, segment_mb: u32, script: &str) -> Self {
         let name = unique("wal-test");
         let namespace = Namespace(name.clone());
         kubectl_works(&["create", "namespace", &name], None);
@@ -80,7 +86,7 @@ impl Pod {
                 "pgbackrest.conf": configuration(stores, &name),
                 "ca.crt": String::from_utf8(stores.authority()).unwrap(),
                 // As a file: in a command, Kubernetes takes a doubled $ for an escape.
-                "load.sh": include_str!("load.sh"),
+                "load.sh": script,
             } },
             { "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "wal" }, "spec": {
                 "restartPolicy": "Never",
@@ -119,6 +125,7 @@ impl Pod {
         };
         Self {
             segments: logs.lines().filter_map(dumped).collect(),
+            logs,
             plain: access(1, None),
             encrypted: access(2, Some(PASSPHRASE)),
             data: PathBuf::from(stores.get("S3_DATA_DIR"))
