@@ -171,14 +171,15 @@ impl Connection {
     }
 
     async fn migrate(&mut self) -> Result<()> {
+        // Not `run`, whose bound the compiler cannot see to hold for a future that moves to another thread.
         let migrator = migrator();
         match self {
             Self::Sqlite(connection) => {
-                let done = migrator.run(connection).await;
+                let done = migrator.run_direct(None, connection, false).await;
                 done.map_err(|error| CatalogError::of_migration(error, CatalogError::of_sqlite))
             }
             Self::Postgres(connection, _) => {
-                let done = migrator.run(connection).await;
+                let done = migrator.run_direct(None, connection, false).await;
                 done.map_err(|error| CatalogError::of_migration(error, CatalogError::of_postgres))
             }
         }

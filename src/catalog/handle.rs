@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
@@ -37,6 +38,10 @@ struct Inner {
     pictures: Shared<HashMap<RepositoryPlace, u64>>,
 }
 
+/// A piece of work. Boxed, since the compiler cannot see that an async closure may move to another thread.
+type Working<'c, T> = BoxFuture<'c, Result<T, CatalogError>>;
+type Work<'a, T> = dyn for<'c> Fn(&'c mut Connection) -> Working<'c, T> + Send + Sync + 'a;
+
 /// What a piece of work is called in metrics and logs.
 type Operation = &'static str;
 
@@ -57,8 +62,9 @@ impl Catalog {
 
     /// What was kept of a repository. `None`: nothing, so it has to be listed as a whole.
     pub async fn load(&self, place: &RepositoryPlace) -> Result<Option<RepositoryRecord>, CatalogError> {
-        self.work("load", async |connection| {
-            repositories::load(connection, place).await
+        self.work("load", &|connection: &mut Connection| {
+            let place = place.clone();
+            Box::pin(async move { repositories::load(connection, &place).await })
         })
         .await
     }
@@ -71,23 +77,28 @@ impl Catalog {
         record: &RepositoryRecord,
         now: DateTime<Utc>,
     ) -> Result<(), CatalogError> {
-        let texts = Texts::of(record)?;
+        let texts = Arc::new(Texts::of(record)?);
+        let picture = Arc::new(record.picture.clone());
         let fingerprint = texts.fingerprint();
         let kept = self.0.pictures().remove(place);
         let is_as_it_was = fingerprint.is_some() && fingerprint == kept;
-        self.work("save", async |connection| {
-            connection.begin().await?;
-            let refreshed = is_as_it_was && repositories::refresh(connection, place, &texts, now).await?;
-            if !refreshed {
-                repositories::save(connection, place, &texts, now).await?;
-            }
-            if let Some(picture) = &record.picture {
+        self.work("save", &|connection: &mut Connection| {
+            let (place, texts, picture) = (place.clone(), texts.clone(), picture.clone());
+            Box::pin(async move {
+                connection.begin().await?;
+                let refreshed =
+                    is_as_it_was && repositories::refresh(connection, &place, &texts, now).await?;
                 if !refreshed {
-                    history::note(connection, place, picture, now).await?;
+                    repositories::save(connection, &place, &texts, now).await?;
                 }
-                history::note_sizes(connection, place, picture, now).await?;
-            }
-            connection.commit().await
+                if let Some(picture) = &*picture {
+                    if !refreshed {
+                        history::note(connection, &place, picture, now).await?;
+                    }
+                    history::note_sizes(connection, &place, picture, now).await?;
+                }
+                connection.commit().await
+            })
         })
         .await?;
         if let Some(fingerprint) = fingerprint {
@@ -98,16 +109,17 @@ impl Catalog {
 
     /// What there was.
     pub async fn history(&self, place: &RepositoryPlace) -> Result<History, CatalogError> {
-        self.work("history", async |connection| {
-            history::read(connection, place).await
+        self.work("history", &|connection: &mut Connection| {
+            let place = place.clone();
+            Box::pin(async move { history::read(connection, &place).await })
         })
         .await
     }
 
     /// All repositories of which something is kept, to find those that are no more.
     pub async fn repositories(&self) -> Result<Vec<RepositoryPlace>, CatalogError> {
-        self.work("repositories", async |connection| {
-            repositories::all(connection).await
+        self.work("repositories", &|connection: &mut Connection| {
+            Box::pin(async move { repositories::all(connection).await })
         })
         .await
     }
@@ -115,10 +127,13 @@ impl Catalog {
     /// Removes a repository with its history.
     pub async fn forget(&self, place: &RepositoryPlace) -> Result<(), CatalogError> {
         self.0.pictures().remove(place);
-        self.work("forget", async |connection| {
-            connection.begin().await?;
-            repositories::forget(connection, place).await?;
-            connection.commit().await
+        self.work("forget", &|connection: &mut Connection| {
+            let place = place.clone();
+            Box::pin(async move {
+                connection.begin().await?;
+                repositories::forget(connection, &place).await?;
+                connection.commit().await
+            })
         })
         .await
     }
@@ -127,7 +142,8 @@ impl Catalog {
     pub async fn close(&self) {
         let turn = timeout(self.0.bounds.work, self.0.connection.lock()).await;
         if let Some(connection) = turn.ok().and_then(|mut slot| slot.take()) {
-            let _ = timeout(self.0.bounds.work, connection.close()).await;
+            let closing: BoxFuture<'_, _> = Box::pin(connection.close());
+            let _ = timeout(self.0.bounds.work, closing).await;
         }
     }
 
@@ -137,19 +153,15 @@ impl Catalog {
         self.0.health().clone()
     }
 
-    async fn work<T>(
-        &self,
-        operation: Operation,
-        work: impl AsyncFn(&mut Connection) -> Result<T, CatalogError>,
-    ) -> Result<T, CatalogError> {
+    async fn work<T: Send>(&self, operation: Operation, work: &Work<'_, T>) -> Result<T, CatalogError> {
         let inner = &self.0;
         let until = *inner.left_alone_until();
         let result = if until.is_some_and(|until| Instant::now() < until) {
             Err(CatalogError::LeftAlone)
         } else {
-            match inner.attempt(&work).await {
+            match inner.attempt(work).await {
                 Err(error) if error.calls_for_a_new_file() && inner.replace(&error).await => {
-                    inner.attempt(&work).await
+                    inner.attempt(work).await
                 }
                 result => result,
             }
@@ -177,18 +189,20 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    async fn open(&self) -> Result<Connection, CatalogError> {
+        let opening: Working<'_, Connection> = Box::pin(Connection::open(&self.place, &self.bounds));
+        timeout(self.bounds.open, opening)
+            .await
+            .map_err(|_| CatalogError::TooSlow)?
+    }
+
     /// Opens the catalog if need be, and works on it.
-    async fn attempt<T>(
-        &self,
-        work: &impl AsyncFn(&mut Connection) -> Result<T, CatalogError>,
-    ) -> Result<T, CatalogError> {
+    async fn attempt<T: Send>(&self, work: &Work<'_, T>) -> Result<T, CatalogError> {
         let turn = timeout(self.bounds.work, self.connection.lock()).await;
         let mut slot = turn.map_err(|_| CatalogError::TooSlow)?;
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => timeout(self.bounds.open, Connection::open(&self.place, &self.bounds))
-                .await
-                .map_err(|_| CatalogError::TooSlow)??,
+            None => self.open().await?,
         };
         let result = timeout(self.bounds.work, work(&mut connection)).await;
         match result {
@@ -198,7 +212,8 @@ impl Inner {
             }
             // The file is moved next, and must not be open then.
             Ok(Err(error)) if error.calls_for_a_new_file() => {
-                let _ = timeout(self.bounds.work, connection.close()).await;
+                let closing: BoxFuture<'_, _> = Box::pin(connection.close());
+                let _ = timeout(self.bounds.work, closing).await;
                 Err(error)
             }
             Ok(Err(error)) => Err(error),
@@ -217,7 +232,8 @@ impl Inner {
             return true;
         }
         let now = Utc::now();
-        match damaged::move_aside(path, now).await {
+        let moving: BoxFuture<'_, _> = Box::pin(damaged::move_aside(path, now));
+        match moving.await {
             Ok(moved_to) => {
                 tracing::warn!(
                     file = %path.display(), moved_to = %moved_to.display(), %error,

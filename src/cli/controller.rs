@@ -8,6 +8,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalog::CatalogPlace;
 use crate::controllers::context::Settings;
 use crate::controllers::operator::{self, Identity};
 use crate::telemetry::logs::{self, Format};
@@ -30,6 +31,10 @@ pub struct Controller {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "HOLDFAST_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// What is known of repositories, kept across restarts: a file of `SQLite`, or the URL of a PostgreSQL database
+    /// (`postgres://…`), which may hold a password and so belongs in the environment.
+    #[arg(long, env = "HOLDFAST_CATALOG", default_value = "/var/lib/holdfast/catalog.db", value_parser = CatalogPlace::parse, hide_env_values = true)]
+    catalog: CatalogPlace,
     /// Image of this binary, from which it is copied into pods.
     #[arg(long, env = "HOLDFAST_IMAGE", default_value = "localhost/holdfast:dev")]
     image: String,
@@ -96,6 +101,7 @@ fn identity(arguments: &Controller) -> Identity {
         namespace: arguments.operator_namespace.clone(),
         pod: arguments.identity.clone(),
         listen: arguments.listen,
+        catalog: arguments.catalog.clone(),
     }
 }
 

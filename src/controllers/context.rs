@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::events::Events;
 use super::leadership::Claim;
 use super::writer::Writer;
+use crate::catalog::Catalog;
 use crate::telemetry::metrics::Metrics;
 
 /// Settings of the process, from its environment.
@@ -33,6 +34,8 @@ pub struct Context {
     pub writer: Writer,
     /// For telling people.
     pub events: Events,
+    /// What is known of repositories, kept across restarts.
+    pub catalog: Catalog,
     /// For counting.
     pub metrics: Metrics,
     /// Whether this replica leads.

@@ -12,6 +12,7 @@ use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
 use super::{archive, backup, cluster};
 use crate::api::PerconaPGCluster;
+use crate::catalog::{Bounds, Catalog, CatalogPlace};
 use crate::telemetry::http::{self, Readiness};
 use crate::telemetry::metrics::Metrics;
 
@@ -27,6 +28,8 @@ pub struct Identity {
     pub pod: String,
     /// Address of the probes and metrics.
     pub listen: SocketAddr,
+    /// Where the catalog is.
+    pub catalog: CatalogPlace,
 }
 
 /// Why the process cannot start or go on.
@@ -62,6 +65,11 @@ pub async fn run(
         writer: Writer::new(client.clone(), claim.clone()),
         events: Events::new(client.clone(), Some(identity.pod.clone()), claim.clone()),
         client: client.clone(),
+        catalog: Catalog::new(
+            identity.catalog.clone(),
+            Bounds::default(),
+            metrics.catalog().clone(),
+        ),
         metrics: metrics.clone(),
         claim: claim.clone(),
         shutdown: shutdown.clone(),
@@ -86,6 +94,7 @@ pub async fn run(
                 backup::run(context.clone()),
                 archive::run(context.clone()),
             );
+            context.catalog.close().await;
             finished.cancel();
         };
         tokio::join!(

@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::recovery::RecoveryMetrics;
+use crate::catalog::CatalogMetrics;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByController {
@@ -44,6 +45,7 @@ pub struct Metrics {
     not_acted: Family<ByReason, Counter>,
     leading: Gauge,
     recovery: RecoveryMetrics,
+    catalog: CatalogMetrics,
 }
 
 impl Default for Metrics {
@@ -60,6 +62,7 @@ impl Default for Metrics {
             not_acted: Family::default(),
             leading: Gauge::default(),
             recovery: RecoveryMetrics::default(),
+            catalog: CatalogMetrics::default(),
         };
         let mut registry = Registry::with_prefix("holdfast");
         registry.register("reconciles", "Reconciles that ended", metrics.reconciles.clone());
@@ -89,6 +92,7 @@ impl Default for Metrics {
             metrics.leading.clone(),
         );
         metrics.recovery.register(&mut registry);
+        metrics.catalog.register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -140,6 +144,12 @@ impl Metrics {
     #[must_use]
     pub fn recovery(&self) -> &RecoveryMetrics {
         &self.recovery
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &CatalogMetrics {
+        &self.catalog
     }
 
     /// The text that Prometheus reads.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
@@ -17,6 +17,7 @@ use crate::api::cluster::objectives::Objectives;
 use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
 use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::catalog::RepositoryPlace;
 use crate::controllers::cluster::engine;
 use crate::controllers::context::Context;
 use crate::controllers::reading::ReadError;
@@ -43,9 +44,9 @@ impl Shared {
     #[must_use]
     pub fn new(context: Context) -> Self {
         Self {
-            context,
             rounds: Rounds::new("archive"),
-            surveys: Surveys::default(),
+            surveys: Surveys::new(context.catalog.clone()),
+            context,
         }
     }
 }
@@ -101,11 +102,10 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
     let observed = dereference(&shared.context.client, Arc::new(cluster.clone())).await?;
     let repositories = observed.cluster.spec.backups.repositories();
     let now = Utc::now();
-    let surveyed: Vec<(&Repository, News)> = join_all(repositories.iter().map(|repository| {
-        let observed = &observed;
-        async move { (repository, survey(shared, observed, repository, now).await) }
-    }))
-    .await;
+    let looks = repositories
+        .iter()
+        .map(|repository| survey(shared, &observed, repository, now));
+    let surveyed: Vec<(&Repository, News)> = repositories.iter().zip(join_all(looks).await).collect();
     tell(shared, &observed, &surveyed, Utc::now()).await?;
     Ok(Action::requeue(again(&surveyed)))
 }
@@ -120,7 +120,17 @@ pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure,
     Action::requeue(Duration::from_secs(5))
 }
 
-async fn survey(shared: &Shared, observed: &Observed, repository: &Repository, now: DateTime<Utc>) -> News {
+/// Boxed, since the compiler cannot see through all of it that it may move to another thread.
+fn survey<'a>(
+    shared: &'a Shared,
+    observed: &'a Observed,
+    repository: &'a Repository,
+    now: DateTime<Utc>,
+) -> BoxFuture<'a, News> {
+    Box::pin(look(shared, observed, repository, now))
+}
+
+async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now: DateTime<Utc>) -> News {
     let not = |reason: Reason, message: String| News {
         trouble: Some(Trouble { reason, message }),
         picture: None,
@@ -151,9 +161,15 @@ async fn survey(shared: &Shared, observed: &Observed, repository: &Repository, n
     };
     let uid = observed.cluster.uid().unwrap_or_default();
     let changed = last_backup(observed, &repository.name);
+    let place = RepositoryPlace {
+        namespace: observed.cluster.namespace().unwrap_or_default(),
+        cluster: observed.cluster.name_any(),
+        repository: repository.name.clone(),
+        location: access.destination(),
+    };
     let surveyed = shared
         .surveys
-        .survey(&uid, &repository.name, &access, &terms, changed)
+        .survey(&uid, &place, &access, &terms, changed)
         .await;
     own(surveyed, observed)
 }

@@ -1,6 +1,7 @@
 //! What is known of each repository between two reconciles: the last good picture, and the last trouble.
 //!
-//! All of it can be had again from the repository. Looks at one repository never overlap; those at others do.
+//! All of it can be had again from the repository; the catalog spares that after a restart, and is never waited for.
+//! Looks at one repository never overlap; those at others do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,9 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::api::Reason;
+use crate::catalog::{Catalog, RepositoryPlace, RepositoryRecord};
 use crate::pgbackrest::access::RepositoryAccess;
 use crate::pgbackrest::check::Problem;
-use crate::pgbackrest::repository::Repository;
+use crate::pgbackrest::repository::{Repository, RepositoryError};
 use crate::survey::{KnownRepository, Picture, Terms};
 
 /// A repository is looked at this often.
@@ -42,6 +44,7 @@ struct Surveyed {
     news: News,
     looked_at: Option<DateTime<Utc>>,
     known: KnownRepository,
+    record: RepositoryRecord,
     destination: String,
 }
 
@@ -53,29 +56,35 @@ impl Surveyed {
         now - looked_at >= EVERY || looked_at > now || changed.is_some_and(|changed| changed >= looked_at)
     }
 
+    /// What the catalog kept of the repository, from before this process.
+    async fn remember(&mut self, catalog: &Catalog, place: &RepositoryPlace) {
+        match catalog.load(place).await {
+            Ok(Some(record)) => {
+                self.known = record.known.clone();
+                self.news.picture = record.picture.clone().map(Arc::new);
+                self.record = record;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%place, %error, "the catalog is not read: the repository is listed as a whole");
+            }
+        }
+    }
+
     async fn look(&mut self, access: &RepositoryAccess, terms: &Terms) {
         let look = async {
-            let repository = Repository::open(access)
-                .await
-                .map_err(|error| Problem::from(&error))?;
-            self.known
-                .look(&repository, terms)
-                .await
-                .map_err(|error| Problem::from(&error))
+            let repository = Repository::open(access).await?;
+            self.known.look(&repository, terms).await
         };
         match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(picture)) => {
+                self.record.looked(&self.known, &picture);
                 self.news = News {
                     picture: Some(Arc::new(picture)),
                     trouble: None,
                 };
             }
-            Ok(Err(problem)) => {
-                self.news.trouble = Some(Trouble {
-                    reason: problem.reason(),
-                    message: problem.what,
-                });
-            }
+            Ok(Err(error)) => self.failed(&error, terms.now),
             Err(_) => {
                 let message = format!("reading it took longer than {} s", PATIENCE.as_secs());
                 self.news.trouble = Some(Trouble {
@@ -85,40 +94,61 @@ impl Surveyed {
             }
         }
     }
+
+    fn failed(&mut self, error: &RepositoryError, now: DateTime<Utc>) {
+        self.record.failed(&self.known, error, now);
+        let problem = Problem::from(error);
+        self.news.trouble = Some(Trouble {
+            reason: problem.reason(),
+            message: problem.what,
+        });
+    }
 }
 
 type Slot = Arc<tokio::sync::Mutex<Surveyed>>;
 
 /// What is known of all repositories, by UID of the cluster and name of the repository.
-#[derive(Debug, Default)]
 pub struct Surveys {
+    catalog: Catalog,
     slots: Mutex<HashMap<(String, String), Slot>>,
 }
 
 impl Surveys {
+    /// With nothing known but what the catalog keeps.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        Self {
+            catalog,
+            slots: Mutex::default(),
+        }
+    }
+
     /// Looks at a repository if that is due, and gives what is known of it. `changed`: when it is known to have been
     /// written to last.
     pub async fn survey(
         &self,
-        cluster: &str,
-        repo: &str,
+        uid: &str,
+        place: &RepositoryPlace,
         access: &RepositoryAccess,
         terms: &Terms,
         changed: Option<DateTime<Utc>>,
     ) -> News {
-        let slot = self.slot(cluster, repo);
+        let slot = self.slot(uid, &place.repository);
         let mut surveyed = slot.lock().await;
-        let destination = access.destination();
         // Another place is another repository.
-        if surveyed.destination != destination {
+        if surveyed.destination != place.location {
             *surveyed = Surveyed {
-                destination,
+                destination: place.location.clone(),
                 ..Surveyed::default()
             };
+            surveyed.remember(&self.catalog, place).await;
         }
         if surveyed.is_due(terms.now, changed) {
             Box::pin(surveyed.look(access, terms)).await;
             surveyed.looked_at = Some(terms.now);
+            if let Err(error) = self.catalog.save(place, &surveyed.record, terms.now).await {
+                tracing::debug!(%place, %error, "the catalog does not keep what was read");
+            }
         }
         surveyed.news.clone()
     }
