@@ -15,6 +15,11 @@ pub enum ConditionType {
     ReadyForBackup,
     /// Cluster, per repository: it can be reached and is this cluster's own.
     RepositoryReady,
+    /// Cluster: the pod that serves repositories on volumes is ready; absent where there are none.
+    PgBackRestRepoHostReady,
+    /// Cluster: claims of repositories that are no longer specified are there, with their backups; absent where there are
+    /// none.
+    RepositoryVolumesKept,
     /// Cluster: WAL reaches every repository.
     ArchivingHealthy,
     /// Cluster: no WAL is missing between the backups and the end of any archive.
@@ -51,6 +56,8 @@ impl ConditionType {
         Self::UnsupportedFields,
         Self::ReadyForBackup,
         Self::RepositoryReady,
+        Self::PgBackRestRepoHostReady,
+        Self::RepositoryVolumesKept,
         Self::ArchivingHealthy,
         Self::WalContinuous,
         Self::RecoveryPointObjectiveMet,
@@ -75,6 +82,8 @@ impl ConditionType {
             Self::UnsupportedFields => "UnsupportedFields",
             Self::ReadyForBackup => "ReadyForBackup",
             Self::RepositoryReady => "RepositoryReady",
+            Self::PgBackRestRepoHostReady => "PGBackRestRepoHostReady",
+            Self::RepositoryVolumesKept => "RepositoryVolumesKept",
             Self::ArchivingHealthy => "ArchivingHealthy",
             Self::WalContinuous => "WALContinuous",
             Self::RecoveryPointObjectiveMet => "RecoveryPointObjectiveMet",

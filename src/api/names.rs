@@ -35,6 +35,10 @@ pub const LABEL_PATRONI: &str = "postgres-operator.crunchydata.com/patroni";
 pub const LABEL_PGBACKREST: &str = "postgres-operator.crunchydata.com/pgbackrest";
 /// Repository name.
 pub const LABEL_PGBACKREST_REPO: &str = "postgres-operator.crunchydata.com/pgbackrest-repo";
+/// Present on the claims of repositories; empty value.
+pub const LABEL_PGBACKREST_VOLUME: &str = "postgres-operator.crunchydata.com/pgbackrest-volume";
+/// Present on the repository host; empty value.
+pub const LABEL_PGBACKREST_DEDICATED: &str = "postgres-operator.crunchydata.com/pgbackrest-dedicated";
 /// Kind of backup Job: `manual`, `replica-create`.
 pub const LABEL_PGBACKREST_BACKUP: &str = "postgres-operator.crunchydata.com/pgbackrest-backup";
 /// Present on pgBackRest's configuration objects; empty value.

@@ -97,6 +97,12 @@ words! {
         /// The store cannot be reached.
         EndpointUnreachable: "No backup can be taken and WAL waits on the primary's volume until it is full.",
             "Check the endpoint, DNS and network policies. Work resumes by itself.";
+        /// The Pod that serves the repositories on volumes is not ready.
+        RepoHostNotReady: "No backup can be taken into a repository on a volume, and WAL waits on the primary's volume until it is full.",
+            "Look at the Pod and at the claims that the message names. Work resumes by itself.";
+        /// A repository on a volume was taken out of the specification.
+        RepositoryRemoved: "Its claim and all backups in it are kept; nothing new arrives in it.",
+            "Put it back to use it again. To delete its backups for good, delete the claim as the message says.";
         /// The store has no room left or a quota is used up.
         StoreFull: "No backup can be taken and WAL waits on the primary's volume until it is full.",
             "Make room in the store or lower the repository's retention. Work resumes by itself.";

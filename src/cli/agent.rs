@@ -29,6 +29,9 @@ pub enum Agent {
         /// Key of the repository.
         #[arg(long)]
         repo: u8,
+        /// Directory of lock files, on the repository's volume.
+        #[arg(long)]
+        lock_path: Option<PathBuf>,
         /// Options for pgBackRest.
         #[arg(last = true)]
         options: Vec<String>,
@@ -70,11 +73,13 @@ pub fn run(agent: &Agent) -> ExitCode {
         Agent::Backup {
             stanza,
             repo,
+            lock_path,
             options,
         } => {
             let request = backup::Request {
                 stanza: stanza.clone(),
                 repository: *repo,
+                lock_path: lock_path.clone(),
                 options: options.clone(),
             };
             match runtime::run(|stop| backup::run(request, stop)) {

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::{
-    configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore},
+    configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore, VOLUMES_DIRECTORY},
     failure::FailureKind,
     user_options::UserOptions,
 };
@@ -18,6 +18,7 @@ use crate::{
         careful,
         gcs::{GcsCredentials, GcsSettings, GcsStore},
         posix::PosixStore,
+        repo_host::{self, RepoHostSettings, RepoHostStore},
         s3::{S3Credentials, S3Settings, S3Store},
         trust::Trust,
     },
@@ -51,6 +52,8 @@ pub enum StoreAccess {
     Gcs(GcsSettings),
     /// A directory of this machine or pod: its root, below which the path of the repository lies.
     Posix(PathBuf),
+    /// A volume, by the agent of the repository host that mounts it.
+    RepoHost(RepoHostSettings),
 }
 
 impl StoreAccess {
@@ -61,12 +64,14 @@ impl StoreAccess {
             Self::Azure(settings) => careful(AzureStore::new(settings)?),
             Self::Gcs(settings) => careful(GcsStore::new(settings)?),
             Self::Posix(root) => careful(PosixStore::new(root)),
+            Self::RepoHost(settings) => careful(RepoHostStore::new(settings)?),
         })
     }
 }
 
 impl RepositoryAccess {
-    /// Where the repository is, as in `status.destination`: `s3://bucket/path`; the path alone for a directory.
+    /// Where the repository is, as in `status.destination`: `s3://bucket/path`, `pvc://claim/path`; the path alone for a
+    /// directory.
     #[must_use]
     pub fn destination(&self) -> String {
         let store = match &self.store {
@@ -74,6 +79,7 @@ impl RepositoryAccess {
             StoreAccess::Azure(settings) => format!("azure://{}", settings.container),
             StoreAccess::Gcs(settings) => format!("gs://{}", settings.bucket),
             StoreAccess::Posix(_) => String::new(),
+            StoreAccess::RepoHost(settings) => format!("pvc://{}", settings.claim),
         };
         format!("{store}{}", self.path)
     }
@@ -129,6 +135,17 @@ pub enum AccessError {
         "a volume repository is read on its repository host, which mounts the volume, and not by the operator"
     )]
     OtherPod,
+    /// The claim of a volume cannot be used by host and Jobs.
+    #[error("the claim {claim} {problem}")]
+    Volume {
+        /// Its name.
+        claim: String,
+        /// Why.
+        problem: &'static str,
+    },
+    /// The repository is on a volume whose host has no certificates yet.
+    #[error("the repository host has no certificates yet")]
+    HostNotReady,
     /// An option names a file, and its content cannot be used. Says what is wrong, and nothing of the content.
     #[error("the file that option {option} names {problem}")]
     File {
@@ -158,10 +175,11 @@ impl AccessError {
         match self {
             Self::CredentialsMissing { .. } => FailureKind::CredentialsMissing,
             Self::PassphraseMissing { .. } => FailureKind::CipherMissing,
-            Self::Option { .. } | Self::File { .. } | Self::FileNotProjected { .. } => {
+            Self::Option { .. } | Self::File { .. } | Self::FileNotProjected { .. } | Self::Volume { .. } => {
                 FailureKind::RepositoryMisconfigured
             }
             Self::NotYetSupported { .. } | Self::OtherPod => FailureKind::NotSupported,
+            Self::HostNotReady => FailureKind::RepoHostNotReady,
         }
     }
 }
@@ -200,6 +218,58 @@ pub fn resolve(
         key: repository.key,
         store,
         path,
+        cipher: options.cipher()?,
+    })
+}
+
+/// What proves to a repository host who asks, and the other way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeReader {
+    /// The claim that holds the repository, for people.
+    pub claim: String,
+    /// The cluster's authority, as PEM.
+    pub authority: Vec<u8>,
+    /// The client's certificate and its key, as PEM.
+    pub identity: Secret,
+}
+
+/// Resolves a repository on a volume, for one who asks its host.
+pub fn resolve_volume(
+    repository: &RepositorySpec,
+    user: &UserOptions,
+    reader: VolumeReader,
+) -> Result<RepositoryAccess, AccessError> {
+    let RepositoryStore::Volume { host } = &repository.store else {
+        return Err(AccessError::OtherPod);
+    };
+    let files = BTreeMap::new();
+    let options = Options {
+        prefix: repository.name(),
+        user,
+        files: &files,
+    };
+    let mount = format!("{VOLUMES_DIRECTORY}/{}", repository.name());
+    let path = options.get("path").unwrap_or(&mount);
+    let path = path
+        .strip_prefix(&mount)
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        .ok_or_else(|| {
+            options.wrong(
+                "path",
+                "must be the directory where the volume is mounted, /pgbackrest/repoN, or lie below it",
+            )
+        })?;
+    Ok(RepositoryAccess {
+        key: repository.key,
+        store: StoreAccess::RepoHost(RepoHostSettings {
+            host: host.clone(),
+            port: repo_host::PORT,
+            repository: repository.name(),
+            claim: reader.claim,
+            authority: reader.authority,
+            identity: reader.identity,
+        }),
+        path: path.trim_end_matches('/').to_owned(),
         cipher: options.cipher()?,
     })
 }

@@ -144,6 +144,8 @@ fn by_type_name(evidence: &Evidence<'_>) -> Option<FailureKind> {
         ("FormatError", FailureKind::WrongCipherPassphrase),
         ("FileMissingError", FailureKind::StanzaMissing),
         ("ProtocolError", FailureKind::StoreUnavailable),
+        // What a repository on a volume says when that is full, through its host.
+        ("FileWriteError", FailureKind::StoreFull),
     ]
     .into_iter()
     .find_map(|(name, kind)| evidence.names(name).then_some(kind))
@@ -233,6 +235,17 @@ mod tests {
             ..NOTHING
         };
         assert_eq!(kind(Command::Backup, 56, &evidence), FailureKind::RepositoryBusy);
+    }
+
+    #[test]
+    fn a_full_volume_is_told_by_the_type_that_its_host_hands_on() {
+        let types = ["FileWriteError".to_owned()];
+        let evidence = Evidence {
+            error_types: &types,
+            ..NOTHING
+        };
+        assert_eq!(kind(Command::ArchivePush, 104, &evidence), FailureKind::StoreFull);
+        assert_eq!(kind(Command::Backup, 64, &NOTHING), FailureKind::StoreFull);
     }
 
     #[test]

@@ -53,6 +53,8 @@ kinds! {
     CertificateUntrusted => Permanent,
     /// The name does not resolve, nothing listens, or nothing answers in time.
     EndpointUnreachable => Transient,
+    /// The pod that mounts a repository's volume is not ready.
+    RepoHostNotReady => Transient,
     /// The store answers, but with errors of its own (5xx) or asks to slow down.
     StoreUnavailable => Transient,
     /// The store or the repository's volume has no space left: tries in the next minutes would only hide the cause.
@@ -112,6 +114,7 @@ impl FailureKind {
             Self::BucketMissing => Reason::BucketMissing,
             Self::CertificateUntrusted => Reason::CertificateUntrusted,
             Self::EndpointUnreachable => Reason::EndpointUnreachable,
+            Self::RepoHostNotReady => Reason::RepoHostNotReady,
             Self::StoreUnavailable => Reason::StoreThrottled,
             Self::StoreFull => Reason::StoreFull,
             Self::RepositoryMisconfigured => Reason::InvalidSpecification,

@@ -32,6 +32,8 @@ pub struct Request {
     pub stanza: String,
     /// Key of the repository.
     pub repository: u8,
+    /// Where its lock files are, if not where the configuration says: on the repository's volume.
+    pub lock_path: Option<PathBuf>,
     /// Options of the user, validated by the controller, one argument each.
     pub options: Vec<String>,
 }
@@ -79,8 +81,11 @@ async fn attempt(request: &Request, marks: &Marks, stop: &CancellationToken) -> 
             exit::STOPPED,
         );
     }
-    let lock_file =
-        PathBuf::from(JOB_LOCK_PATH).join(format!("{}-backup-{}.lock", request.stanza, request.repository));
+    let lock_file = request
+        .lock_path
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(JOB_LOCK_PATH))
+        .join(format!("{}-backup-{}.lock", request.stanza, request.repository));
     let publisher = progress::Publisher::begin(environment::variable).await;
     let arguments = options::arguments(request, marks);
     let ran = run::run("pgbackrest".as_ref(), &arguments, &lock_file, publisher, stop).await;

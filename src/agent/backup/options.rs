@@ -41,6 +41,12 @@ pub fn arguments(request: &Request, marks: &Marks) -> Vec<String> {
         format!("--annotation={JOB_ANNOTATION}={}", marks.job),
     ];
     arguments.extend(
+        request
+            .lock_path
+            .iter()
+            .map(|path| format!("--lock-path={}", path.display())),
+    );
+    arguments.extend(
         log.iter()
             .filter(|(option, _)| !sets(&request.options, option))
             .map(|(option, value)| format!("{option}={value}")),
@@ -68,6 +74,7 @@ mod tests {
         Request {
             stanza: "db".into(),
             repository: 2,
+            lock_path: None,
             options,
         }
     }
@@ -96,6 +103,16 @@ mod tests {
                 "--annotation=a=b c",
             ]
         );
+    }
+
+    #[test]
+    fn the_locks_of_a_volume_are_on_it() {
+        let request = Request {
+            lock_path: Some("/pgbackrest/repo2/lock".into()),
+            ..request(&[])
+        };
+        let arguments = arguments(&request, &marks());
+        assert!(arguments.contains(&"--lock-path=/pgbackrest/repo2/lock".to_owned()));
     }
 
     #[test]

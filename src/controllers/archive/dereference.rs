@@ -10,7 +10,7 @@ use kube::{Client, ResourceExt as _};
 use crate::agent::report::{ArchiverReport, INSTANCE_ANNOTATION, InstanceReport};
 use crate::api::names::{LABEL_CLUSTER, LABEL_INSTANCE};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
-use crate::controllers::cluster::dereference::read_sources;
+use crate::controllers::cluster::dereference::{VolumeReads, read_sources, volume_reads};
 use crate::controllers::cluster::user_files::{self, UserFiles};
 use crate::controllers::reading::{PATIENCE, ReadError};
 
@@ -19,6 +19,7 @@ use crate::controllers::reading::{PATIENCE, ReadError};
 pub struct Observed {
     pub cluster: Arc<PerconaPGCluster>,
     pub user: UserFiles,
+    pub volumes: VolumeReads,
     /// Backups of this cluster.
     pub backups: Vec<PerconaPGBackup>,
     /// What the instance that takes writes says of its archiver.
@@ -58,6 +59,7 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
     let sources = read_sources(client, &namespace, &cluster).await?;
     Ok(Observed {
         user: user_files::of_cluster(&cluster, &sources),
+        volumes: volume_reads(client, &cluster).await?,
         backups: backups
             .items
             .into_iter()

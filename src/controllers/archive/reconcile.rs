@@ -19,11 +19,11 @@ use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::catalog::RepositoryPlace;
 use crate::controllers::cluster::engine;
+use crate::controllers::cluster::names::Names;
 use crate::controllers::context::Context;
 use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, Rounds};
 use crate::controllers::writer::WriteError;
-use crate::pgbackrest::access;
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
 use crate::telemetry::recovery::Repository as Measured;
@@ -135,16 +135,16 @@ async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now
         trouble: Some(Trouble { reason, message }),
         picture: None,
     };
-    let Some(specification) = engine::repository(repository) else {
-        return not(
-            Reason::NotSupported,
-            "repositories of this kind are not read yet".to_owned(),
-        );
-    };
     if let Some((reason, message)) = observed.user.problems.first() {
         return not(*reason, message.clone());
     }
-    let access = match access::resolve(&specification, &observed.user.options, &observed.user.others) {
+    let access = match engine::access(
+        &Names::of(&observed.cluster),
+        repository,
+        &observed.user,
+        &observed.volumes.claims,
+        observed.volumes.certificates.as_ref(),
+    ) {
         Ok(access) => access,
         Err(error) => {
             let problem = Problem::from(&error);

@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Volume};
+use k8s_openapi::api::core::v1::{Affinity, Container, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 use sha2::{Digest as _, Sha256};
@@ -18,14 +18,14 @@ use crate::api::names::{
     ANNOTATION_BACKUP, LABEL_PGBACKREST, LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_REPO, STANZA,
 };
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
-use crate::controllers::cluster::build::pgbackrest_mounts;
 use crate::controllers::cluster::build::pod::{
-    AGENT_BINARY, container_security, empty_dir, env, env_field, from_config_map, from_secret,
-    init_container, mount, pod_security, projected, read_only,
+    AGENT_BINARY, container_security, empty_dir, env, env_field, init_container, mount, pod_security,
+    read_only,
 };
+use crate::controllers::cluster::build::{pgbackrest_mounts, pgbackrest_volumes, repo_host};
 use crate::controllers::cluster::names::{LABEL_INITIAL, paths};
-use crate::controllers::cluster::validated::{Backups, ValidatedCluster};
-use crate::pgbackrest::configuration::{FILE_NAME, JOB_KEY};
+use crate::controllers::cluster::validated::{Backups, RepositoryVolume, ValidatedCluster};
+use crate::pgbackrest::configuration::{FILE_NAME, JOB_KEY, lock_path_on_volume};
 
 /// The container that runs pgBackRest.
 pub const CONTAINER: &str = "pgbackrest";
@@ -158,21 +158,32 @@ fn pod(
     settings: &BackupJobs,
     restart_policy: String,
 ) -> PodSpec {
+    let volume = volume(backups, accepted);
+    let host = &backups.repo_host.pod;
+    let mut tolerations = settings.tolerations.clone();
+    let mut affinity = settings.affinity.clone();
+    let mut security = settings.security_context.as_ref();
+    if volume.is_some() {
+        // The claim can be mounted by several pods of one node; files on it belong to the user of the repository host.
+        affinity = Some(beside_the_host(cluster, affinity));
+        tolerations.extend(host.tolerations.iter().cloned());
+        security = host.security.as_ref().or(security);
+    }
     PodSpec {
         service_account_name: Some(cluster.names.pgbackrest()),
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
-        security_context: Some(pod_security(settings.security_context.as_ref())),
+        security_context: Some(pod_security(security)),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         restart_policy: Some(restart_policy),
         image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
             .then(|| cluster.images.pull_secrets.clone()),
-        affinity: settings.affinity.clone(),
-        tolerations: (!settings.tolerations.is_empty()).then(|| settings.tolerations.clone()),
+        affinity,
+        tolerations: (!tolerations.is_empty()).then_some(tolerations),
         priority_class_name: settings.priority_class_name.clone(),
         init_containers: Some(vec![init_container(cluster)]),
         containers: vec![container(backup, accepted, cluster, backups, settings)],
-        volumes: Some(volumes(cluster, backups)),
+        volumes: Some(volumes(cluster, backups, volume)),
         ..PodSpec::default()
     }
 }
@@ -188,6 +199,10 @@ fn container(
         .map(str::to_owned)
         .into();
     command.push(accepted.key.to_string());
+    let volume = volume(backups, accepted);
+    if let Some(volume) = volume {
+        command.extend(["--lock-path".to_owned(), lock_path_on_volume(&volume.repo.name)]);
+    }
     command.push("--".to_owned());
     command.extend(accepted.options.arguments().iter().cloned());
 
@@ -203,6 +218,7 @@ fn container(
     sources.extend(own.env_from);
     let mut mounts = vec![mount("tmp", "/tmp"), read_only("holdfast", paths::HOLDFAST)];
     mounts.extend(pgbackrest_mounts());
+    mounts.extend(volume.map(repo_host::mount_of));
     Container {
         name: CONTAINER.to_owned(),
         image: Some(cluster.images.pgbackrest.clone()),
@@ -217,36 +233,40 @@ fn container(
     }
 }
 
-fn volumes(cluster: &ValidatedCluster, backups: &Backups) -> Vec<Volume> {
-    let names = &cluster.names;
-    let mut files = backups.configuration.clone();
-    files.push(from_config_map(
-        names.pgbackrest_config(),
+fn volumes(cluster: &ValidatedCluster, backups: &Backups, volume: Option<&RepositoryVolume>) -> Vec<Volume> {
+    let mut volumes = vec![empty_dir("holdfast"), empty_dir("tmp")];
+    volumes.extend(pgbackrest_volumes(
+        cluster,
+        backups,
         &[(JOB_KEY, FILE_NAME)],
+        None,
     ));
-    vec![
-        empty_dir("holdfast"),
-        empty_dir("tmp"),
-        projected(
-            "pgbackrest-main",
-            vec![from_config_map(
-                names.pgbackrest_config(),
-                &[("pgbackrest.conf", "pgbackrest.conf")],
-            )],
-        ),
-        projected("pgbackrest-config", files),
-        projected(
-            "pgbackrest-tls",
-            vec![from_secret(
-                names.pgbackrest(),
-                &[
-                    ("pgbackrest.ca-roots", "ca.crt"),
-                    ("pgbackrest-client.crt", "client.crt"),
-                    ("pgbackrest-client.key", "client.key"),
-                ],
-            )],
-        ),
-    ]
+    volumes.extend(volume.map(repo_host::volume_of));
+    volumes
+}
+
+/// The volume of the backup's repository, if it is on one.
+fn volume<'a>(backups: &'a Backups, accepted: &Accepted) -> Option<&'a RepositoryVolume> {
+    backups
+        .volumes
+        .iter()
+        .find(|volume| volume.repo.name == accepted.repository.name)
+}
+
+/// What the user wants, and the node of the repository host.
+fn beside_the_host(cluster: &ValidatedCluster, wanted: Option<Affinity>) -> Affinity {
+    let mut affinity = wanted.unwrap_or_default();
+    affinity
+        .pod_affinity
+        .get_or_insert_default()
+        .required_during_scheduling_ignored_during_execution
+        .get_or_insert_default()
+        .push(PodAffinityTerm {
+            label_selector: Some(repo_host::selector(&cluster.names.cluster)),
+            topology_key: "kubernetes.io/hostname".to_owned(),
+            ..PodAffinityTerm::default()
+        });
+    affinity
 }
 
 #[cfg(test)]

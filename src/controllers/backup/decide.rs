@@ -11,6 +11,7 @@ use crate::api::backup::{BackupMethod, JobState};
 use crate::api::conditions;
 use crate::api::repository::Repository;
 use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::controllers::cluster::volumes;
 use crate::domain::options::BackupOptions;
 
 /// The next step.
@@ -162,12 +163,6 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
             format!("'{wanted}' is no name of a repository"),
         )
     })?;
-    if repository.volume.is_some() || repository.store().is_none() {
-        let kind = repository.store().map_or("unknown", |store| store.storage_type());
-        let what =
-            format!("{wanted} is of type {kind}; this version takes backups into s3, gcs and azure only");
-        return Err(now(Reason::NotSupported, what));
-    }
     Ok(Accepted {
         repository: repository.clone(),
         key,
@@ -200,6 +195,16 @@ fn not_ready(cluster: &PerconaPGCluster, repository: &Repository) -> Option<(Rea
         if matches!(reason, Reason::ReferenceMissing | Reason::ConfigurationConflict) {
             return Some((*reason, condition.message.clone()));
         }
+    }
+    // A repository that only its own pod can show is not asked while that is not there.
+    let host = conditions::find(
+        &status.conditions,
+        ConditionType::PgBackRestRepoHostReady.as_str(),
+    );
+    if let Some(condition) = host.filter(|condition| condition.status == "False")
+        && volumes::volume_of(repository).is_some()
+    {
+        return Some((Reason::RepoHostNotReady, condition.message.clone()));
     }
     let leads = status
         .postgres

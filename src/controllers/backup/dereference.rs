@@ -9,6 +9,7 @@ use kube::{Client, ResourceExt as _};
 
 use super::build;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::cluster::dereference::VolumeReads;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
 use crate::controllers::reading::{PATIENCE, ReadError};
@@ -20,6 +21,7 @@ pub struct Observed {
     pub backup: PerconaPGBackup,
     pub cluster: Option<PerconaPGCluster>,
     pub user: UserFiles,
+    pub volumes: VolumeReads,
     pub job: Option<Job>,
     /// Pods of the Job, oldest first.
     pub pods: Vec<Pod>,
@@ -74,6 +76,10 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
         Some(cluster) => cluster_reads::read_sources(client, &namespace, cluster).await?,
         None => Sources::new(),
     };
+    let volumes = match &cluster {
+        Some(cluster) => cluster_reads::volume_reads(client, cluster).await?,
+        None => VolumeReads::default(),
+    };
     let own = backup.uid();
     let mut pods = pods.items;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
@@ -82,6 +88,7 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
             .as_ref()
             .map(|cluster| user_files::of_cluster(cluster, &sources))
             .unwrap_or_default(),
+        volumes,
         others: others
             .items
             .into_iter()

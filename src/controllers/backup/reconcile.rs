@@ -156,7 +156,7 @@ impl One<'_> {
                 for_turn,
                 deadline,
             } => self.wait(&trouble, for_turn, deadline, LATER).await,
-            Step::Start(accepted) => self.start(&accepted).await,
+            Step::Start(accepted) => Box::pin(self.start(&accepted)).await,
             Step::Attend(accepted) => self.attend(&accepted).await,
             Step::Conclude(accepted, well) => self.conclude(&accepted, well).await,
         }
@@ -342,7 +342,10 @@ impl One<'_> {
         validate(
             cluster,
             &images,
-            &Existence::default(),
+            &Existence {
+                volume_claims: self.observed.volumes.claims.clone(),
+                ..Existence::default()
+            },
             &self.observed.user.options,
             std::collections::BTreeSet::default(),
         )

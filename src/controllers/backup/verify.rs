@@ -8,7 +8,8 @@ use super::dereference::Observed;
 use super::failure::Trouble;
 use crate::api::Reason;
 use crate::controllers::cluster::engine;
-use crate::pgbackrest::access::{self, RepositoryAccess};
+use crate::controllers::cluster::names::Names;
+use crate::pgbackrest::access::RepositoryAccess;
 use crate::pgbackrest::check::{self, Problem, RepositoryState, StanzaState};
 use crate::pgbackrest::failure::{FailureKind, Permanence};
 use crate::pgbackrest::repository::{BackupEvidence, Repository, Wanted};
@@ -31,14 +32,17 @@ pub fn access(observed: &Observed, accepted: &Accepted) -> Result<RepositoryAcce
         return Err(Trouble::new(*reason, what));
     }
     let name = &accepted.repository.name;
-    let repository = engine::repository(&accepted.repository).ok_or_else(|| {
-        Trouble::new(
-            Reason::NotSupported,
-            format!("{name} is not of type s3, gcs or azure"),
-        )
-    })?;
-    access::resolve(&repository, &observed.user.options, &observed.user.others)
-        .map_err(|error| of_problem(name, &Problem::from(&error)))
+    let Some(cluster) = &observed.cluster else {
+        return Err(Trouble::new(Reason::ClusterMissing, ""));
+    };
+    engine::access(
+        &Names::of(cluster),
+        &accepted.repository,
+        &observed.user,
+        &observed.volumes.claims,
+        observed.volumes.certificates.as_ref(),
+    )
+    .map_err(|error| of_problem(name, &Problem::from(&error)))
 }
 
 fn of_problem(repository: &str, problem: &Problem) -> Trouble {

@@ -105,7 +105,12 @@ fn changed(before: &[Condition], after: &[Condition]) -> Vec<Told> {
         if old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason) {
             continue;
         }
-        let bad_when = condition.type_ == ConditionType::UnsupportedFields.as_str();
+        let bad_when = [
+            ConditionType::UnsupportedFields,
+            ConditionType::RepositoryVolumesKept,
+        ]
+        .iter()
+        .any(|kind| kind.as_str() == condition.type_);
         let bad = (condition.status == "True") == bad_when && condition.status != "Unknown";
         let warning = bad && !passes(&condition.reason);
         // That something is as it should be is news only where it was not before.

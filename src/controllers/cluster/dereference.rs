@@ -11,6 +11,8 @@ use kube::{Client, ResourceExt as _};
 use super::build::{Held, HeldSecret};
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, Names};
 use super::user_files::{self, Source, Sources};
+use super::volumes;
+use crate::api::names::LABEL_PGBACKREST_VOLUME;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::reading::{PATIENCE, ReadError};
 
@@ -21,7 +23,12 @@ pub struct Observed {
     pub stateful_sets: Vec<StatefulSet>,
     /// Pods of instances.
     pub pods: Vec<Pod>,
+    /// Claims of instances.
     pub claims: Vec<PersistentVolumeClaim>,
+    /// Claims of repositories, also of those that the specification does not have any more.
+    pub volume_claims: Vec<PersistentVolumeClaim>,
+    /// The pod that mounts them.
+    pub repo_host: Option<Pod>,
     pub pooler: Option<Deployment>,
     /// Name of the Pod that leads, as Patroni's Endpoints say; the role label can lie for half a minute.
     pub leader: Option<String>,
@@ -52,6 +59,7 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
         names.cluster
     ));
     let (ha, pooler_name) = (names.ha(), names.pgbouncer());
+    let repo_host_pod = Names::pod(&names.repo_host());
 
     let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -62,7 +70,18 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let backups: Api<PerconaPGBackup> = Api::namespaced(client.clone(), namespace);
 
-    let (stateful_sets, pods, claims, pooler, leader, service, secrets_of_ours, backups) = futures::try_join!(
+    let (
+        stateful_sets,
+        instances,
+        claims,
+        volume_claims,
+        repo_host,
+        pooler,
+        leader,
+        service,
+        secrets_of_ours,
+        backups,
+    ) = futures::try_join!(
         async {
             stateful_sets
                 .list(&data)
@@ -76,6 +95,8 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
                 .await
                 .map_err(ReadError::of("PersistentVolumeClaims"))
         },
+        async { volume_claims(client, &names, &cluster).await },
+        async { pods.get_opt(&repo_host_pod).await.map_err(ReadError::of("Pods")) },
         async {
             deployments
                 .get_opt(&pooler_name)
@@ -104,24 +125,18 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
             held.insert(name, keep(secret));
         }
     }
-    let leader = leader
-        .and_then(|endpoints| endpoints.metadata.annotations)
-        .and_then(|annotations| annotations.get("leader").cloned())
-        .filter(|leader| !leader.is_empty());
-    let leader_address = service
-        .and_then(|service| service.spec)
-        .and_then(|spec| spec.cluster_ip)
-        .filter(|address| !address.is_empty() && address != "None");
     Ok(Observed {
         sources: read_sources(client, namespace, &cluster).await?,
         stateful_sets: stateful_sets.items,
-        pods: pods.items,
+        pods: instances.items,
         claims: claims.items,
+        volume_claims,
+        repo_host,
         pooler,
-        leader,
+        leader: leader.as_ref().and_then(leader_of),
         held: Held {
             secrets: held,
-            leader_address,
+            leader_address: service.as_ref().and_then(address_of),
         },
         backups: backups
             .items
@@ -129,6 +144,70 @@ async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observe
             .filter(|backup| backup.spec.pg_cluster == names.cluster)
             .collect(),
         cluster,
+    })
+}
+
+fn leader_of(endpoints: &Endpoints) -> Option<String> {
+    let leader = endpoints.metadata.annotations.as_ref()?.get("leader")?;
+    (!leader.is_empty()).then(|| leader.clone())
+}
+
+fn address_of(service: &Service) -> Option<String> {
+    let address = service.spec.as_ref()?.cluster_ip.as_ref()?;
+    (!address.is_empty() && address != "None").then(|| address.clone())
+}
+
+/// Claims with the labels of a repository's, and those that only have the name of one.
+async fn volume_claims(
+    client: &Client,
+    names: &Names,
+    cluster: &PerconaPGCluster,
+) -> Result<Vec<PersistentVolumeClaim>, ReadError> {
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &names.namespace);
+    let labelled = format!("{LABEL_CLUSTER}={},{LABEL_PGBACKREST_VOLUME}", names.cluster);
+    let of = ReadError::of("PersistentVolumeClaims");
+    let mut claims = api
+        .list(&ListParams::default().labels(&labelled))
+        .await
+        .map_err(&of)?
+        .items;
+    for repository in cluster.spec.backups.repositories() {
+        let name = names.repository_claim(&repository.name);
+        if volumes::volume_of(repository).is_some() && !claims.iter().any(|claim| claim.name_any() == name) {
+            let only = ListParams::default().fields(&format!("metadata.name={name}"));
+            claims.extend(api.list(&only).await.map_err(&of)?);
+        }
+    }
+    Ok(claims)
+}
+
+/// What reading a repository on a volume needs.
+#[derive(Debug, Clone, Default)]
+pub struct VolumeReads {
+    /// Claims of repositories.
+    pub claims: Vec<PersistentVolumeClaim>,
+    /// Data of the Secret with pgBackRest's certificates, if it is there.
+    pub certificates: Option<BTreeMap<String, Vec<u8>>>,
+}
+
+/// Reads it; nothing where the cluster has no repository on a volume.
+pub async fn volume_reads(client: &Client, cluster: &PerconaPGCluster) -> Result<VolumeReads, ReadError> {
+    let repositories = cluster.spec.backups.repositories();
+    if repositories
+        .iter()
+        .all(|repository| volumes::volume_of(repository).is_none())
+    {
+        return Ok(VolumeReads::default());
+    }
+    let names = Names::of(cluster);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+    let secret = secrets
+        .get_opt(&names.pgbackrest())
+        .await
+        .map_err(ReadError::of("Secrets"))?;
+    Ok(VolumeReads {
+        claims: volume_claims(client, &names, cluster).await?,
+        certificates: secret.map(|secret| keep(secret).data),
     })
 }
 

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::names::{Names, paths};
+use super::user_files::UserFiles;
 use super::validate::Refusal;
 use super::validated::{Instance, Repo};
+use super::volumes;
 use crate::api::repository::{Repository, Store};
 use crate::api::{PerconaPGClusterSpec, Reason};
+use crate::domain::secret::Secret;
+use crate::pgbackrest::access::{self, AccessError, RepositoryAccess, VolumeReader};
 use crate::pgbackrest::configuration::{
     ClusterConfiguration, ConfigurationError, INSTANCE_KEY, InstanceHost, JOB_KEY, PostgresLocation,
-    RepositorySpec, RepositoryStore, SERVER_KEY,
+    REPO_HOST_KEY, RepositorySpec, RepositoryStore, SERVER_KEY,
 };
 use crate::pgbackrest::user_options::{UserOptions, repository_of};
 
-/// The repository as the engine knows it; nothing for a store that this version does not act on.
+/// Keys of the Secret of pgBackRest's certificates: the compatible operator's.
+pub const AUTHORITY_KEY: &str = "pgbackrest.ca-roots";
+/// The certificate of whoever connects to one of pgBackRest's servers.
+pub const CLIENT_CERTIFICATE_KEY: &str = "pgbackrest-client.crt";
+/// Its key.
+pub const CLIENT_KEY_KEY: &str = "pgbackrest-client.key";
+
+/// The repository as the engine knows it; nothing for one without a valid name or a store, which the schema refuses.
 #[must_use]
-pub fn repository(repository: &Repository) -> Option<RepositorySpec> {
+pub fn repository(names: &Names, repository: &Repository) -> Option<RepositorySpec> {
     let store = match repository.store()? {
         Store::S3(s3) => RepositoryStore::S3 {
             bucket: s3.bucket.clone(),
@@ -30,7 +42,9 @@ pub fn repository(repository: &Repository) -> Option<RepositorySpec> {
         Store::Gcs(gcs) => RepositoryStore::Gcs {
             bucket: gcs.bucket.clone(),
         },
-        Store::Volume(_) => return None,
+        Store::Volume(_) => RepositoryStore::Volume {
+            host: names.pod_host(&names.repo_host()),
+        },
     };
     Some(RepositorySpec {
         key: u32::from(repository.key()?),
@@ -44,8 +58,8 @@ pub fn repos(spec: &PerconaPGClusterSpec) -> Vec<Repo> {
     spec.backups
         .repositories()
         .iter()
-        .filter(|candidate| repository(candidate).is_some())
         .filter_map(|repository| {
+            repository.store()?;
             Some(Repo {
                 name: repository.name.clone(),
                 key: repository.key()?,
@@ -86,7 +100,7 @@ pub fn files(
             .backups
             .repositories()
             .iter()
-            .filter_map(repository)
+            .filter_map(|candidate| repository(names, candidate))
             .collect(),
         user: user.clone(),
         postgres: PostgresLocation {
@@ -104,13 +118,61 @@ pub fn files(
         };
         Refusal::new(reason, error.to_string())
     };
-    Ok([
-        (INSTANCE_KEY, configuration.instance().map_err(refuse)?),
-        (JOB_KEY, configuration.job().map_err(refuse)?),
-        (SERVER_KEY, configuration.server().map_err(refuse)?),
-    ]
-    .map(|(key, text)| (key.to_owned(), text))
-    .into())
+    let files = [
+        (INSTANCE_KEY, Some(configuration.instance().map_err(refuse)?)),
+        (JOB_KEY, Some(configuration.job().map_err(refuse)?)),
+        (SERVER_KEY, Some(configuration.server().map_err(refuse)?)),
+        (REPO_HOST_KEY, configuration.repo_host().map_err(refuse)?),
+    ];
+    Ok(files
+        .into_iter()
+        .filter_map(|(key, text)| Some((key.to_owned(), text?)))
+        .collect())
+}
+
+/// How the operator itself reads a repository. `certificates` is the Secret of pgBackRest's certificates, for a volume,
+/// which only its host can show.
+pub fn access(
+    names: &Names,
+    wanted: &Repository,
+    user: &UserFiles,
+    claims: &[PersistentVolumeClaim],
+    certificates: Option<&BTreeMap<String, Vec<u8>>>,
+) -> Result<RepositoryAccess, AccessError> {
+    let specification = repository(names, wanted).ok_or(AccessError::NotYetSupported {
+        what: "a repository without a store",
+    })?;
+    let Some(volume) = volumes::volume_of(wanted) else {
+        return access::resolve(&specification, &user.options, &user.others);
+    };
+    let claim = volumes::claim_name(names, &wanted.name, claims);
+    let modes = volume
+        .volume_claim_spec
+        .access_modes
+        .as_deref()
+        .unwrap_or_default();
+    if !modes.is_empty() && modes.iter().all(|mode| mode == "ReadWriteOncePod") {
+        return Err(AccessError::Volume {
+            claim,
+            problem: "has the access mode ReadWriteOncePod, so no Job can mount it beside the repository host; use \
+                      ReadWriteOnce",
+        });
+    }
+    let part = |key: &str| certificates?.get(key).filter(|value| !value.is_empty());
+    let text = |key: &str| String::from_utf8(part(key)?.clone()).ok();
+    let (Some(authority), Some(certificate), Some(key)) = (
+        part(AUTHORITY_KEY),
+        text(CLIENT_CERTIFICATE_KEY),
+        text(CLIENT_KEY_KEY),
+    ) else {
+        return Err(AccessError::HostNotReady);
+    };
+    let reader = VolumeReader {
+        claim,
+        authority: authority.clone(),
+        identity: Secret::new(format!("{certificate}\n{key}")),
+    };
+    access::resolve_volume(&specification, &user.options, reader)
 }
 
 /// Processes a backup may use: the whole CPUs of its Job's limit.

@@ -33,7 +33,11 @@ pub fn existence(observed: &Observed) -> Existence {
         .iter()
         .filter_map(|claim| Some((claim.name_any(), claim.spec.clone()?)))
         .collect();
-    Existence { instances, claims }
+    Existence {
+        instances,
+        claims,
+        volume_claims: observed.volume_claims.clone(),
+    }
 }
 
 fn existing(observed: &Observed, name: String) -> Existing {

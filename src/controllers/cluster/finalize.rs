@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PartialObjectMeta};
@@ -12,7 +13,10 @@ use kube::runtime::events::EventType;
 
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_USER, Names};
 use super::reconcile::{Failure, Shared};
-use crate::api::names::{FINALIZER_DELETE_BACKUPS, FINALIZER_DELETE_PVC, FINALIZER_DELETE_SSL};
+use crate::api::names::{
+    FINALIZER_DELETE_BACKUPS, FINALIZER_DELETE_PVC, FINALIZER_DELETE_SSL, LABEL_PGBACKREST_REPO,
+    LABEL_PGBACKREST_VOLUME,
+};
 use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::writer::WriteError;
 
@@ -51,7 +55,17 @@ pub async fn finalize(shared: &Shared, cluster: &Arc<PerconaPGCluster>) -> Resul
             .await;
     }
     if asked.contains(&FINALIZER_DELETE_PVC) {
-        let data = format!("{LABEL_CLUSTER}={},{LABEL_DATA}=postgres", names.cluster);
+        // Those of repositories too: the finalizer is the user's word for it, as with the compatible operator. The Pods of
+        // Jobs that mount them would keep them.
+        let volumes = format!("{LABEL_CLUSTER}={},{LABEL_PGBACKREST_VOLUME}", names.cluster);
+        for repository in repositories(shared, &names, &volumes).await? {
+            let jobs = format!(
+                "{LABEL_CLUSTER}={},{LABEL_PGBACKREST_REPO}={repository}",
+                names.cluster
+            );
+            delete_all::<Job>(shared, &names, &jobs).await?;
+        }
+        let data = format!("{LABEL_CLUSTER}={},{LABEL_DATA}", names.cluster);
         delete_all::<PersistentVolumeClaim>(shared, &names, &data).await?;
         let users = format!("{},{LABEL_USER}", names.selector());
         delete_all::<Secret>(shared, &names, &users).await?;
@@ -80,12 +94,27 @@ async fn stopped(shared: &Shared, names: &Names) -> Result<bool, Failure> {
     delete_all::<Deployment>(shared, names, &names.selector()).await?;
     delete_all::<StatefulSet>(shared, names, &names.selector()).await?;
     let pods: Api<PartialObjectMeta<Pod>> = Api::namespaced(shared.context.client.clone(), &names.namespace);
-    let data = format!("{LABEL_CLUSTER}={},{LABEL_DATA}=postgres", names.cluster);
+    let data = format!("{LABEL_CLUSTER}={},{LABEL_DATA}", names.cluster);
     let left = pods
         .list_metadata(&ListParams::default().labels(&data))
         .await
         .map_err(WriteError::from)?;
     Ok(left.items.is_empty())
+}
+
+/// Names of the repositories whose claims are there.
+async fn repositories(shared: &Shared, names: &Names, selector: &str) -> Result<Vec<String>, Failure> {
+    let api: Api<PartialObjectMeta<PersistentVolumeClaim>> =
+        Api::namespaced(shared.context.client.clone(), &names.namespace);
+    let claims = api
+        .list_metadata(&ListParams::default().labels(selector))
+        .await
+        .map_err(WriteError::from)?;
+    Ok(claims
+        .items
+        .iter()
+        .filter_map(|claim| claim.labels().get(LABEL_PGBACKREST_REPO).cloned())
+        .collect())
 }
 
 async fn delete_all<K>(shared: &Shared, names: &Names, selector: &str) -> Result<(), Failure>

@@ -1,4 +1,4 @@
-//! The first full backup, which a new cluster takes by itself. Pure: what exists decides.
+//! The first full backup of a repository, which a cluster takes by itself. Pure: what exists decides.
 //!
 //! It is an ordinary object with a name of its own, so it waits its turn and blocks nobody. One that failed is followed
 //! by another after a growing pause; the failed ones stay, to be read.
@@ -31,17 +31,17 @@ pub enum Step {
     Create(Box<PerconaPGBackup>),
 }
 
-/// Decides. `first` is the verdict on the first repository.
+/// Decides about one repository.
 #[must_use]
 pub fn next(
     cluster: &ValidatedCluster,
-    first: Option<&Verdict>,
+    verdict: &Verdict,
     backups: &[PerconaPGBackup],
     now: DateTime<Utc>,
 ) -> Step {
-    let Some(verdict) = first.filter(|verdict| verdict.stanza && verdict.empty && !cluster.paused) else {
+    if !verdict.stanza || !verdict.empty || cluster.paused {
         return Step::Nothing;
-    };
+    }
     // Any backup of that repository which runs or has succeeded will do.
     let of_repository = || {
         backups
@@ -159,18 +159,15 @@ mod tests {
     fn an_empty_repository_with_a_stanza_gets_a_first_backup_once() {
         let cluster = cluster(SMALL);
         assert_eq!(
-            created(next(&cluster, Some(&ready()), &[], at(0))).unwrap(),
+            created(next(&cluster, &ready(), &[], at(0))).unwrap(),
             "app-repo1-initial"
         );
         for state in [JobState::Starting, JobState::Running, JobState::Succeeded] {
             let backups = [ended("app-repo1-initial", state, 0)];
-            assert_eq!(next(&cluster, Some(&ready()), &backups, at(999)), Step::Nothing);
+            assert_eq!(next(&cluster, &ready(), &backups, at(999)), Step::Nothing);
         }
         let just_created = object(&cluster, "any".to_owned(), "repo1");
-        assert_eq!(
-            next(&cluster, Some(&ready()), &[just_created], at(0)),
-            Step::Nothing
-        );
+        assert_eq!(next(&cluster, &ready(), &[just_created], at(0)), Step::Nothing);
     }
 
     #[test]
@@ -184,8 +181,8 @@ mod tests {
             empty: false,
             ..ready()
         };
-        for verdict in [None, Some(&without), Some(&full)] {
-            assert_eq!(next(&cluster, verdict, &[], at(0)), Step::Nothing);
+        for verdict in [without, full] {
+            assert_eq!(next(&cluster, &verdict, &[], at(0)), Step::Nothing);
         }
     }
 
@@ -193,15 +190,15 @@ mod tests {
     fn after_a_failure_there_is_another_after_a_growing_pause() {
         let cluster = cluster(SMALL);
         let mut backups = vec![ended("app-repo1-initial", JobState::Failed, 0)];
-        assert_eq!(next(&cluster, Some(&ready()), &backups, at(0)), Step::Wait(at(1)));
+        assert_eq!(next(&cluster, &ready(), &backups, at(0)), Step::Wait(at(1)));
         assert_eq!(
-            created(next(&cluster, Some(&ready()), &backups, at(1))).unwrap(),
+            created(next(&cluster, &ready(), &backups, at(1))).unwrap(),
             "app-repo1-initial-2"
         );
         backups.push(ended("app-repo1-initial-2", JobState::Failed, 5));
-        assert_eq!(next(&cluster, Some(&ready()), &backups, at(5)), Step::Wait(at(7)));
+        assert_eq!(next(&cluster, &ready(), &backups, at(5)), Step::Wait(at(7)));
         assert_eq!(
-            created(next(&cluster, Some(&ready()), &backups, at(7))).unwrap(),
+            created(next(&cluster, &ready(), &backups, at(7))).unwrap(),
             "app-repo1-initial-3"
         );
     }

@@ -7,13 +7,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::dereference::Observed;
 use super::engine;
+use super::names::Names;
 use super::reconcile::Shared;
 use super::repositories::{self, Content, Key, Look, Trouble, Verdict};
 use super::user_files::UserFiles;
+use super::volumes;
 use crate::agent::report::InstanceReport;
 use crate::api::Reason;
 use crate::api::repository::Repository;
-use crate::pgbackrest::access;
 use crate::pgbackrest::check::{self, Problem, RepositoryState, StanzaState};
 
 /// Judges every repository of the spec.
@@ -26,7 +27,7 @@ pub async fn repositories(
 ) -> Vec<Verdict> {
     let repositories = observed.cluster.spec.backups.repositories();
     join_all(repositories.iter().map(|repository| async move {
-        let look = match known_trouble(repository, user) {
+        let look = match known_trouble(observed, repository, user) {
             Some(trouble) => Some(Look {
                 at: Utc::now(),
                 found: Err(trouble),
@@ -39,20 +40,24 @@ pub async fn repositories(
 }
 
 /// What can be told without asking the store.
-fn known_trouble(repository: &Repository, user: &UserFiles) -> Option<Trouble> {
-    if engine::repository(repository).is_none() {
-        let kind = repository.store().map_or("unknown", |store| store.storage_type());
+fn known_trouble(observed: &Observed, repository: &Repository, user: &UserFiles) -> Option<Trouble> {
+    let name = &repository.name;
+    if let Some((reason, message)) = user.problems.first() {
         return Some(Trouble {
-            reason: Reason::NotSupported,
-            message: format!(
-                "{}: a repository of type {kind} is not acted on yet",
-                repository.name
-            ),
+            reason: *reason,
+            message: format!("{name}: {message}"),
         });
     }
-    user.problems.first().map(|(reason, message)| Trouble {
-        reason: *reason,
-        message: format!("{}: {message}", repository.name),
+    volumes::volume_of(repository)?;
+    let why = volumes::why_not_ready(&Names::of(&observed.cluster), observed.repo_host.as_ref())?;
+    let reason = if observed.cluster.spec.pause.unwrap_or(false) {
+        Reason::ClusterPaused
+    } else {
+        Reason::RepoHostNotReady
+    };
+    Some(Trouble {
+        reason,
+        message: format!("{name}: {}", reason.explain(&why)),
     })
 }
 
@@ -69,7 +74,7 @@ async fn look(
     {
         return look;
     }
-    let found = ask(user, repository).await;
+    let found = ask(observed, user, repository).await;
     let look = Look {
         at: Utc::now(),
         found,
@@ -94,17 +99,21 @@ fn is_overtaken(look: &Look, repo: &str, reports: &[(String, InstanceReport)]) -
             .any(|stanza| stanza.repo == repo && stanza.ready)
 }
 
-async fn ask(user: &UserFiles, repository: &Repository) -> Result<Content, Trouble> {
+async fn ask(observed: &Observed, user: &UserFiles, repository: &Repository) -> Result<Content, Trouble> {
     let trouble = |problem: Problem| Trouble {
         reason: problem.reason(),
         message: format!("{}: {problem}", repository.name),
     };
-    let specification = engine::repository(repository).ok_or_else(|| Trouble {
-        reason: Reason::NotSupported,
-        message: format!("{} is not acted on yet", repository.name),
-    })?;
-    let access = access::resolve(&specification, &user.options, &user.others)
-        .map_err(|error| trouble(Problem::from(&error)))?;
+    let names = Names::of(&observed.cluster);
+    let certificates = observed.held.secrets.get(&names.pgbackrest());
+    let access = engine::access(
+        &names,
+        repository,
+        user,
+        &observed.volume_claims,
+        certificates.map(|secret| &secret.data),
+    )
+    .map_err(|error| trouble(Problem::from(&error)))?;
     // Whose the stanza is, is judged here, each time anew: the look is kept longer than that question is open.
     match check::check(&access, None).await {
         RepositoryState::Ready { stanza, backups } => Ok(Content {

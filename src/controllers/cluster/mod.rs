@@ -15,6 +15,7 @@ mod inspect;
 mod instances;
 pub(crate) mod names;
 mod reconcile;
+mod release;
 mod repositories;
 mod rolling;
 mod status;
@@ -22,6 +23,7 @@ pub(crate) mod user_files;
 pub(crate) mod validate;
 pub(crate) mod validated;
 mod verifier;
+pub(crate) mod volumes;
 mod watch;
 
 pub use reconcile::{Failure, Shared};

@@ -3,6 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt as _;
+
+use crate::api::PerconaPGCluster;
+
 /// Names the cluster on every object that belongs to one.
 pub const LABEL_CLUSTER: &str = "postgres-operator.crunchydata.com/cluster";
 /// Names the instance set on `StatefulSets`, Pods and claims.
@@ -70,6 +74,8 @@ impl Names {
         instance_account = "instance";
         /// `ServiceAccount`, Role and binding of backup Jobs; also the Secret with pgBackRest's client certificate.
         pgbackrest = "pgbackrest";
+        /// `StatefulSet` of the pod that mounts the volumes of repositories.
+        repo_host = "repo-host";
         /// `ConfigMap` with `patroni.yaml`.
         config = "config";
         /// `ConfigMap` with pgBackRest's configuration.
@@ -82,6 +88,27 @@ impl Names {
         cluster_cert = "cluster-cert";
         /// Secret with the replication client's certificate.
         replication_cert = "replication-cert";
+    }
+
+    /// Names of a cluster as it is written.
+    #[must_use]
+    pub fn of(cluster: &PerconaPGCluster) -> Self {
+        let suffix = cluster.spec.cluster_service_dns_suffix.as_deref();
+        Self {
+            cluster: cluster.name_any(),
+            namespace: cluster.namespace().unwrap_or_default(),
+            dns_suffix: suffix
+                .map(|suffix| suffix.trim_matches('.'))
+                .filter(|suffix| !suffix.is_empty())
+                .unwrap_or("cluster.local")
+                .to_owned(),
+        }
+    }
+
+    /// Claim of a repository on a volume, unless one with its labels is there already.
+    #[must_use]
+    pub fn repository_claim(&self, repository: &str) -> String {
+        format!("{}-{repository}", self.cluster)
     }
 
     /// Secret of an application user, unless the spec names another.

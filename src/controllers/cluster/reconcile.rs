@@ -13,13 +13,13 @@ use super::apply::{Applied, Apply};
 use super::build::{BuildError, build};
 use super::dereference::{Observed, dereference};
 use super::existence::existence;
-use super::names::FIELD_MANAGER;
+use super::names::{FIELD_MANAGER, Names};
 use super::repositories::{Looks, Verdict};
 use super::status::{self, Facts};
 use super::user_files;
 use super::validate::{ImageDefaults, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, engine, finalize, initial, inspect};
+use super::{announce, engine, finalize, initial, inspect, release};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
@@ -154,9 +154,15 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
     let status = status::status(&facts, now);
     write_status(shared, observed, &status).await?;
 
+    let context = &shared.context;
+    let names = Names::of(&observed.cluster);
+    release::claims(&context.client, &context.writer, &names, &observed.volume_claims).await?;
+
     let mut again: Vec<DateTime<Utc>> = inspect::next_looks(shared, observed, &user);
     if let Ok(cluster) = &validated {
-        again.extend(first_backup(shared, observed, cluster, &verdicts, now).await?);
+        for verdict in &verdicts {
+            again.extend(first_backup(shared, observed, cluster, verdict, now).await?);
+        }
     }
     if write_problem.is_some() {
         again.push(now + chrono::TimeDelta::seconds(30));
@@ -203,10 +209,10 @@ async fn first_backup(
     shared: &Shared,
     observed: &Observed,
     cluster: &ValidatedCluster,
-    verdicts: &[Verdict],
+    verdict: &Verdict,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
-    match initial::next(cluster, verdicts.first(), &observed.backups, now) {
+    match initial::next(cluster, verdict, &observed.backups, now) {
         initial::Step::Nothing => Ok(None),
         initial::Step::Wait(until) => Ok(Some(until)),
         initial::Step::Create(backup) => {

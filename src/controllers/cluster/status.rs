@@ -2,9 +2,10 @@
 
 mod archiving;
 mod conditions;
+mod volumes;
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt as _;
 
 use super::dereference::Observed;
@@ -14,7 +15,7 @@ use super::validated::ValidatedCluster;
 use crate::agent::report::{INSTANCE_ANNOTATION, InstanceReport};
 use crate::api::cluster::status::{
     ClusterState, InstanceSetStatus, PatroniClusterStatus, PatroniStatus, PerconaPGClusterStatus,
-    PgBackRestStatus, PgBouncerStatus, PostgresStatus, RepositoryStatus,
+    PgBackRestStatus, PgBouncerStatus, PostgresStatus, RepoHostStatus, RepositoryStatus,
 };
 
 /// What status is made from.
@@ -47,7 +48,12 @@ pub fn status(facts: &Facts<'_>, now: DateTime<Utc>) -> PerconaPGClusterStatus {
         status.pgbouncer = cluster.pooler.as_ref().map(|_| counts.pooler);
         status.patroni = patroni(facts).or(status.patroni);
         status.pgbackrest = cluster.backups.as_ref().map(|_| PgBackRestStatus {
-            repos: facts.repositories.iter().map(repository).collect(),
+            repos: facts
+                .repositories
+                .iter()
+                .map(|verdict| repository(verdict, cluster, facts.observed))
+                .collect(),
+            repo_host: repo_host(cluster, facts.observed),
             ..status.pgbackrest.clone().unwrap_or_default()
         });
     }
@@ -162,12 +168,38 @@ fn patroni(facts: &Facts<'_>) -> Option<PatroniStatus> {
     Some(patroni)
 }
 
-fn repository(verdict: &Verdict) -> RepositoryStatus {
+fn repository(verdict: &Verdict, cluster: &ValidatedCluster, observed: &Observed) -> RepositoryStatus {
+    let volumes = cluster.backups.iter().flat_map(|backups| &backups.volumes);
+    let claim = volumes
+        .into_iter()
+        .find(|volume| volume.repo.name == verdict.repo)
+        .map(|volume| {
+            let claims = observed.volume_claims.iter();
+            claims.into_iter().find(|claim| claim.name_any() == volume.claim)
+        });
+    let phase = |claim: &PersistentVolumeClaim| claim.status.as_ref()?.phase.clone();
     RepositoryStatus {
         name: verdict.repo.clone(),
         stanza_created: Some(verdict.stanza),
+        bound: claim.map(|claim| claim.and_then(phase).as_deref() == Some("Bound")),
+        volume: claim
+            .flatten()
+            .and_then(|claim| claim.spec.as_ref()?.volume_name.clone()),
         ..RepositoryStatus::default()
     }
+}
+
+/// Absent where no repository is on a volume.
+fn repo_host(cluster: &ValidatedCluster, observed: &Observed) -> Option<RepoHostStatus> {
+    cluster
+        .backups
+        .as_ref()
+        .filter(|backups| !backups.volumes.is_empty())?;
+    Some(RepoHostStatus {
+        api_version: Some("apps/v1".to_owned()),
+        kind: Some("StatefulSet".to_owned()),
+        ready: Some(observed.repo_host.as_ref().is_some_and(is_ready)),
+    })
 }
 
 /// The database's identity, as an instance reports it: of the one that takes writes, else of any.

@@ -8,8 +8,8 @@ mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, VolumeProjection};
-use kube::{Resource as _, ResourceExt as _};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeProjection};
+use kube::Resource as _;
 use serde_json::Value;
 
 use super::engine;
@@ -17,8 +17,9 @@ use super::instances::{self, Existing};
 use super::names::{Names, PGBOUNCER_USER, REPLICATION_USER};
 use super::validated::{
     Backups, Exposure, Extensions, Images, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler,
-    User, ValidatedCluster,
+    Repo, RepoHost, RepositoryVolume, User, ValidatedCluster,
 };
+use super::volumes;
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::users::PasswordType;
 use crate::api::{PerconaPGCluster, PerconaPGClusterSpec, Reason, names as api_names};
@@ -72,8 +73,10 @@ impl ImageDefaults {
 pub struct Existence {
     /// Instances by set name.
     pub instances: BTreeMap<String, Vec<Existing>>,
-    /// Specs of claims by name.
+    /// Specs of instances' claims by name.
     pub claims: BTreeMap<String, PersistentVolumeClaimSpec>,
+    /// Claims of repositories.
+    pub volume_claims: Vec<PersistentVolumeClaim>,
 }
 
 /// Longest cluster name and set name together: what is derived from them must be a DNS label.
@@ -90,17 +93,7 @@ pub fn validate(
     cleared: BTreeSet<String>,
 ) -> Result<ValidatedCluster, Refusal> {
     let spec = &cluster.spec;
-    let names = Names {
-        cluster: cluster.name_any(),
-        namespace: cluster.namespace().unwrap_or_default(),
-        dns_suffix: spec
-            .cluster_service_dns_suffix
-            .as_deref()
-            .map(|suffix| suffix.trim_matches('.'))
-            .filter(|suffix| !suffix.is_empty())
-            .unwrap_or("cluster.local")
-            .to_owned(),
-    };
+    let names = Names::of(cluster);
     let owner = cluster.controller_owner_ref(&()).ok_or_else(|| {
         Refusal::new(
             Reason::InvalidObject,
@@ -145,7 +138,19 @@ pub fn validate(
         pooler: spec.proxy.as_ref().map(|proxy| pooler(&proxy.pg_bouncer)),
         backups: if backups {
             let files = engine::files(spec, &names, &owner.uid, &instances, options)?;
-            Some(self::backups(spec, files, cleared))
+            Some(Backups {
+                volumes: volumes(&names, spec, existence),
+                repo_host: RepoHost {
+                    pod: pods::repo_host(spec),
+                    running: !paused
+                        || existence
+                            .instances
+                            .values()
+                            .flatten()
+                            .any(|instance| instance.present),
+                },
+                ..self::backups(spec, files, cleared)
+            })
         } else {
             None
         },
@@ -438,7 +443,26 @@ fn backups(
         env_from: pgbackrest.env_from,
         files,
         cleared,
+        ..Backups::default()
     }
+}
+
+fn volumes(names: &Names, spec: &PerconaPGClusterSpec, existence: &Existence) -> Vec<RepositoryVolume> {
+    let repositories = spec.backups.repositories().iter();
+    repositories
+        .filter_map(|repository| {
+            let wanted = &volumes::volume_of(repository)?.volume_claim_spec;
+            let claims = &existence.volume_claims;
+            Some(RepositoryVolume {
+                repo: Repo {
+                    name: repository.name.clone(),
+                    key: repository.key()?,
+                },
+                claim: volumes::claim_name(names, &repository.name, claims),
+                spec: volumes::claim_spec(wanted, volumes::find(names, &repository.name, claims)),
+            })
+        })
+        .collect()
 }
 
 /// A database must start without the Secret of its repository: what is missing is told, and mounted once it is there.

@@ -181,6 +181,27 @@ pub struct Backups {
     pub files: BTreeMap<String, String>,
     /// Repositories that may be given a stanza: reachable, and empty or ours.
     pub cleared: BTreeSet<String>,
+    /// Volumes of repositories, in the order of the specification; with any there is a repository host.
+    pub volumes: Vec<RepositoryVolume>,
+    pub repo_host: RepoHost,
+}
+
+/// The volume of one repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RepositoryVolume {
+    pub repo: Repo,
+    /// Name of its claim.
+    pub claim: String,
+    /// What to apply: of a claim that exists, all but its size is repeated.
+    pub spec: PersistentVolumeClaimSpec,
+}
+
+/// The pod that mounts the volumes.
+#[derive(Debug, Clone, Default)]
+pub struct RepoHost {
+    pub pod: PodSettings,
+    /// False while paused, once no instance is left that could send WAL.
+    pub running: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

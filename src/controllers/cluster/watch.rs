@@ -1,5 +1,5 @@
-//! What wakes a reconcile: the cluster, what it owns, its Pods when something about them matters, the Secrets and
-//! `ConfigMaps` that it names (metadata only), its backups.
+//! What wakes a reconcile: the cluster, what it owns, its Pods when something about them matters, the claims of its
+//! repositories, the Secrets and `ConfigMaps` that it names (metadata only), its backups.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::ResourceExt as _;
 use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
@@ -16,11 +16,12 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
 use super::dereference::referenced_sources;
-use super::names::{LABEL_CLUSTER, LABEL_INSTANCE, LABEL_MANAGED_BY, MANAGED_BY};
+use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, MANAGED_BY};
 use super::reconcile::{Shared, on_failure, round};
 use super::status::is_ready;
 use super::user_files::Source;
 use crate::agent::report::INSTANCE_ANNOTATION;
+use crate::api::names::LABEL_PGBACKREST_VOLUME;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
 use crate::controllers::reading::{in_each_namespace, within};
@@ -40,7 +41,9 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let context = &shared.context;
     let client = &context.client;
     let ours = watcher::Config::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_CLUSTER}"));
-    let instances = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_INSTANCE}"));
+    // Instances, and the repository host.
+    let data = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_DATA}"));
+    let volumes = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_PGBACKREST_VOLUME}"));
     let everything = watcher::Config::default;
 
     let controller = Controller::new(within::<Guarded>(client, namespace), everything());
@@ -52,9 +55,14 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
         .owns(within::<StatefulSet>(client, namespace), ours.clone())
         .owns(within::<Deployment>(client, namespace), ours.clone())
         .owns(within::<PartialObjectMeta<Service>>(client, namespace), ours)
-        .watches(within::<Pod>(client, namespace), instances, move |pod| {
+        .watches(within::<Pod>(client, namespace), data, move |pod| {
             if seen.is_news(&pod) { by_label(&pod) } else { None }
         })
+        .watches(
+            within::<PartialObjectMeta<PersistentVolumeClaim>>(client, namespace),
+            volumes,
+            |claim| by_label(&claim),
+        )
         .watches(
             within::<PartialObjectMeta<Secret>>(client, namespace),
             everything(),
@@ -118,6 +126,26 @@ fn by_reference(
     found
 }
 
+/// What Kubernetes says against starting a Pod.
+fn not_starting(pod: &Pod) -> Vec<&str> {
+    let Some(status) = &pod.status else {
+        return Vec::new();
+    };
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .filter(|condition| condition.type_ == "PodScheduled" && condition.status == "False")
+        .filter_map(|condition| condition.message.as_deref());
+    let waiting = status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses)
+        .flatten()
+        .filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
+    unscheduled.chain(waiting).collect()
+}
+
 /// Remembers what mattered about each Pod: Patroni rewrites an annotation on every loop, which is no news.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<HashMap<String, u64>>>);
@@ -130,6 +158,7 @@ impl Seen {
         pod.annotations().get(INSTANCE_ANNOTATION).hash(&mut hasher);
         is_ready(pod).hash(&mut hasher);
         pod.metadata.deletion_timestamp.is_some().hash(&mut hasher);
+        not_starting(pod).hash(&mut hasher);
         pod.status
             .as_ref()
             .and_then(|status| status.phase.as_ref())

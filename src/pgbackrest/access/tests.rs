@@ -319,3 +319,52 @@ fn debug_shows_no_secret() {
 fn an_endpoint_may_be_a_host_or_a_url(#[case] text: &str, #[case] host: &str, #[case] port: Option<u16>) {
     assert_eq!(split_endpoint(text), Ok((host.to_owned(), port)));
 }
+
+fn volume(global: &[(&str, &str)]) -> Result<RepositoryAccess, AccessError> {
+    let store = RepositoryStore::Volume {
+        host: "app-repo-host-0".into(),
+    };
+    let reader = VolumeReader {
+        claim: "app-repo3".into(),
+        authority: b"PEM".to_vec(),
+        identity: Secret::new("hunter2"),
+    };
+    let file = "[global]\nrepo3-cipher-pass=hunter2\n";
+    resolve_volume(&RepositorySpec { key: 3, store }, &user(global, file), reader)
+}
+
+#[test]
+fn a_volume_is_read_through_its_host_below_where_it_is_mounted() {
+    for (path, below) in [
+        (None, ""),
+        (Some("/pgbackrest/repo3/"), ""),
+        (Some("/pgbackrest/repo3/a/b"), "/a/b"),
+    ] {
+        let global: Vec<_> = path.iter().map(|path| ("repo3-path", *path)).collect();
+        let access = volume(&global).unwrap();
+        assert_eq!(access.destination(), format!("pvc://app-repo3{below}"));
+        let StoreAccess::RepoHost(settings) = &access.store else {
+            panic!("{access:?}")
+        };
+        assert_eq!(
+            (
+                settings.host.as_str(),
+                settings.port,
+                settings.repository.as_str()
+            ),
+            ("app-repo-host-0", 8433, "repo3")
+        );
+        assert!(!format!("{access:?}").contains("hunter2"));
+    }
+    let access = volume(&[("repo3-cipher-type", "aes-256-cbc")]).unwrap();
+    assert!(access.cipher.is_some());
+}
+
+#[rstest]
+fn a_path_beside_the_volume_is_refused(
+    #[values("/backups", "/pgbackrest", "/pgbackrest/repo30", "/pgbackrest/repo1")] path: &str,
+) {
+    let error = volume(&[("repo3-path", path)]).unwrap_err();
+    assert_eq!(error.failure(), FailureKind::RepositoryMisconfigured);
+    assert!(error.to_string().contains("repo3-path"), "{error}");
+}

@@ -1,10 +1,11 @@
-//! The three ini files that we give to pgBackRest, as pure functions of one description of a cluster.
+//! The ini files that we give to pgBackRest, as pure functions of one description of a cluster.
 //!
 //! | function | `ConfigMap` key | mounted | read by |
 //! |---|---|---|---|
 //! | [`ClusterConfiguration::instance`] | `pgbackrest_instance.conf` | instance pods, `conf.d/~holdfast.conf` | `archive-push`, `archive-get`, stanza commands, `server` |
-//! | [`ClusterConfiguration::server`] | `pgbackrest-server.conf` | instance pods, `conf.d/~holdfast_server.conf` | `server` |
+//! | [`ClusterConfiguration::server`] | `pgbackrest-server.conf` | instance pods and the repository host, `conf.d/~holdfast_server.conf` | `server` |
 //! | [`ClusterConfiguration::job`] | `pgbackrest_repo.conf` | backup Jobs, `conf.d/~holdfast.conf` | `backup`, `expire`, `info` |
+//! | [`ClusterConfiguration::repo_host`] | `pgbackrest_repo_host.conf` | the repository host, `conf.d/~holdfast.conf` | `server`, and a person in the pod |
 //!
 //! pgBackRest joins every file of `conf.d`, with those of the user, and refuses to start when one key stands
 //! twice in one section, even with equal values. So: the user's `global` replaces our defaults; a key that the
@@ -23,6 +24,8 @@ use super::user_options::UserOptions;
 pub const INSTANCE_KEY: &str = "pgbackrest_instance.conf";
 /// Key of the Jobs' file in the cluster's `ConfigMap`.
 pub const JOB_KEY: &str = "pgbackrest_repo.conf";
+/// Key of the repository host's file in the cluster's `ConfigMap`; only with a repository on a volume.
+pub const REPO_HOST_KEY: &str = "pgbackrest_repo_host.conf";
 /// Key of the TLS server's file in the cluster's `ConfigMap`.
 pub const SERVER_KEY: &str = "pgbackrest-server.conf";
 
@@ -103,7 +106,13 @@ impl RepositorySpec {
         format!("repo{}", self.key)
     }
 
-    /// The path in the store while the user does not set `repoN-path`.
+    /// Whether it is on a volume.
+    #[must_use]
+    pub fn is_on_volume(&self) -> bool {
+        matches!(self.store, RepositoryStore::Volume { .. })
+    }
+
+    /// The path in the store while the user does not set `repoN-path`. A volume is mounted there.
     #[must_use]
     pub fn default_path(&self) -> String {
         format!("/pgbackrest/repo{}", self.key)
@@ -128,7 +137,14 @@ pub struct PostgresLocation {
     pub socket_directory: String,
 }
 
-/// All that the three files depend on.
+/// Lock files of a Job and of the repository host for a repository on a volume: on the volume itself, so that they see
+/// each other's.
+#[must_use]
+pub fn lock_path_on_volume(repository: &str) -> String {
+    format!("{VOLUMES_DIRECTORY}/{repository}/lock")
+}
+
+/// All that the files depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterConfiguration {
     /// The instances; rendered in the order of their names whatever the order here.

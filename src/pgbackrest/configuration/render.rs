@@ -1,8 +1,8 @@
-//! The contents of the three files.
+//! The contents of the files.
 
 use super::{
     ClusterConfiguration, ConfigurationError, INSTANCE_LOCK_PATH, JOB_LOCK_PATH, RepositorySpec,
-    RepositoryStore, SERVER_PORT, SPOOL_PATH, TLS_DIRECTORY, section::Section,
+    RepositoryStore, SERVER_PORT, SPOOL_PATH, TLS_DIRECTORY, lock_path_on_volume, section::Section,
 };
 use crate::pgbackrest::{STANZA, user_options::repository_of};
 
@@ -40,11 +40,25 @@ impl ClusterConfiguration {
         Ok(file([global, push, stanza]))
     }
 
-    /// `pgbackrest_repo.conf`: a Job that is its own repository host for cloud repositories.
+    /// `pgbackrest_repo.conf`: a Job that is its own repository host. A volume is where it is mounted.
     pub fn job(&self) -> Result<String, ConfigurationError> {
+        self.beside_repositories(JOB_LOCK_PATH)
+    }
+
+    /// `pgbackrest_repo_host.conf`: the pod that mounts the volumes; nothing where there are none. One process has one
+    /// lock path, so the first volume has the locks of all: the Lease of each repository is what keeps commands apart.
+    pub fn repo_host(&self) -> Result<Option<String>, ConfigurationError> {
+        self.repositories
+            .iter()
+            .find(|repository| repository.is_on_volume())
+            .map(|repository| self.beside_repositories(&lock_path_on_volume(&repository.name())))
+            .transpose()
+    }
+
+    fn beside_repositories(&self, lock_path: &str) -> Result<String, ConfigurationError> {
         self.check()?;
         let mut global = Section::new("global", &self.user);
-        global.set("lock-path", JOB_LOCK_PATH);
+        global.set("lock-path", lock_path);
         global.set("log-level-console", "info");
         global.set("process-max", self.process_max.max(1).to_string());
         // Half of pgBackRest's own: a Job that is cut off must free the database's lock within a minute, and this bounds

@@ -148,6 +148,39 @@ fn each_kind_of_store_is_rendered_with_its_own_options() {
 }
 
 #[test]
+fn a_volume_is_behind_its_host_for_instances_and_in_place_for_the_host_and_jobs() {
+    let mut cluster = cluster();
+    assert_eq!(cluster.repo_host().unwrap(), None);
+    for key in [2, 3] {
+        let host = "c-repo-host-0.c-pods.ns.svc.cluster.local".into();
+        let store = RepositoryStore::Volume { host };
+        cluster.repositories.push(RepositorySpec { key, store });
+    }
+    let instance = Ini::parse(&cluster.instance().unwrap()).unwrap();
+    for (option, value) in [
+        ("repo2-path", "/pgbackrest/repo2"),
+        ("repo2-host", "c-repo-host-0.c-pods.ns.svc.cluster.local"),
+        ("repo2-host-type", "tls"),
+        ("repo2-host-cert-file", "/etc/pgbackrest-tls/client.crt"),
+        ("repo3-path", "/pgbackrest/repo3"),
+    ] {
+        assert_eq!(instance.get("global", option), Some(value), "{option}");
+    }
+    let host = cluster.repo_host().unwrap().unwrap();
+    for (text, lock_path) in [
+        (cluster.job().unwrap(), "/tmp/pgbackrest"),
+        (host, "/pgbackrest/repo2/lock"),
+    ] {
+        let file = Ini::parse(&text).unwrap();
+        assert_eq!(file.get("global", "repo3-path"), Some("/pgbackrest/repo3"));
+        assert_eq!(file.get("global", "repo2-host"), None);
+        assert_eq!(file.get("global", "repo2-type"), None);
+        assert_eq!(file.get("global", "lock-path"), Some(lock_path));
+        assert_eq!(file.get("db", "pg1-host-type"), Some("tls"));
+    }
+}
+
+#[test]
 fn the_server_leaves_to_global_what_the_user_sets_there() {
     let cluster = with_global(&[("tls-server-address", "::")]);
     assert!(!cluster.server().unwrap().contains("tls-server-address"));

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::controllers::cluster::build::repo_host::tests::VOLUMES;
 use crate::controllers::cluster::build::tests::{SMALL, cluster};
 use crate::domain::options::BackupOptions;
 
@@ -14,6 +15,10 @@ fn backup() -> PerconaPGBackup {
 }
 
 fn built(jobs: &serde_json::Value) -> Job {
+    built_in(SMALL, "repo1", jobs)
+}
+
+fn built_in(text: &str, repository: &str, jobs: &serde_json::Value) -> Job {
     let backup = backup();
     let raw: PerconaPGCluster = serde_json::from_value(json!({
         "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "app"},
@@ -22,11 +27,82 @@ fn built(jobs: &serde_json::Value) -> Job {
     }))
     .unwrap();
     let accepted = Accepted {
-        repository: crate::api::repository::Repository::default(),
-        key: 1,
+        repository: crate::api::repository::Repository {
+            name: repository.to_owned(),
+            ..crate::api::repository::Repository::default()
+        },
+        key: crate::api::repository::key_of(repository).unwrap(),
         options: BackupOptions::parse(&backup.spec.options).unwrap(),
     };
-    job(&backup, &accepted, &cluster(SMALL), &raw)
+    job(&backup, &accepted, &cluster(text), &raw)
+}
+
+#[test]
+fn a_job_for_a_volume_mounts_it_beside_the_host_with_the_locks_on_it() {
+    let jobs = json!({
+        "tolerations": [{"key": "jobs", "operator": "Exists"}],
+        "securityContext": {"runAsUser": 5},
+        "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}},
+    });
+    let spec = built_in(VOLUMES, "repo4", &jobs)
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap();
+    let container = &spec.containers[0];
+    let command = container.command.clone().unwrap();
+    let position = command.iter().position(|word| word == "--lock-path").unwrap();
+    assert_eq!(command[position + 1], "/pgbackrest/repo4/lock");
+    let mounted: Vec<_> = container
+        .volume_mounts
+        .iter()
+        .flatten()
+        .filter(|mount| mount.mount_path.starts_with("/pgbackrest/"))
+        .map(|mount| (mount.name.as_str(), mount.mount_path.as_str(), mount.read_only))
+        .collect();
+    assert_eq!(mounted, [("repo4", "/pgbackrest/repo4", None)]);
+    let volume = spec
+        .volumes
+        .iter()
+        .flatten()
+        .find(|volume| volume.name == "repo4");
+    let claim = volume.unwrap().persistent_volume_claim.as_ref().unwrap();
+    assert_eq!(claim.claim_name, "app-repo4");
+    let affinity = spec.affinity.unwrap().pod_affinity.unwrap();
+    let terms = affinity
+        .required_during_scheduling_ignored_during_execution
+        .unwrap();
+    let keys: Vec<_> = terms.iter().map(|term| term.topology_key.as_str()).collect();
+    assert_eq!(keys, ["zone", "kubernetes.io/hostname"]);
+    assert_eq!(spec.tolerations.unwrap().len(), 2);
+    // What the Job writes must be the repository host's to read.
+    let security = spec.security_context.unwrap();
+    assert_eq!((security.run_as_user, security.fs_group), (Some(78), Some(77)));
+}
+
+#[test]
+fn a_job_for_a_cloud_mounts_no_volume() {
+    let spec = built_in(VOLUMES, "repo1", &json!({}))
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap();
+    assert!(spec.affinity.is_none());
+    let mounts = spec.containers[0].volume_mounts.iter().flatten();
+    assert!(
+        mounts
+            .into_iter()
+            .all(|mount| !mount.mount_path.starts_with("/pgbackrest/"))
+    );
+    assert!(
+        !spec.containers[0]
+            .command
+            .clone()
+            .unwrap()
+            .contains(&"--lock-path".to_owned())
+    );
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn observed(backup: PerconaPGBackup) -> Observed {
         backup,
         cluster: Some(cluster()),
         user: crate::controllers::cluster::user_files::UserFiles::default(),
+        volumes: crate::controllers::cluster::dereference::VolumeReads::default(),
         job: None,
         pods: vec![],
         lease: None,
@@ -64,6 +65,35 @@ fn a_backup_of_a_ready_cluster_starts() {
     assert_eq!(reason(&decide(&observed(backup("one", 0, "")), at(1))).0, "start");
 }
 
+#[rstest]
+fn every_kind_of_repository_takes_backups(#[values("repo1", "repo2")] repository: &str) {
+    let mut seen = observed(backup("one", 0, ""));
+    seen.backup.spec.repo_name = Some(repository.to_owned());
+    assert_eq!(reason(&decide(&seen, at(1))).0, "start");
+}
+
+#[rstest]
+#[case("repo1", ("start", None))]
+#[case("repo2", ("wait", Some(Reason::RepoHostNotReady)))]
+fn only_a_volume_waits_for_its_host(
+    #[case] repository: &str,
+    #[case] expected: (&'static str, Option<Reason>),
+) {
+    let mut seen = observed(backup("one", 0, ""));
+    seen.backup.spec.repo_name = Some(repository.to_owned());
+    let status = seen.cluster.as_mut().unwrap().status.as_mut().unwrap();
+    conditions::set(
+        &mut status.conditions,
+        "PGBackRestRepoHostReady",
+        conditions::Status::False,
+        "RepoHostNotReady",
+        "no Pod",
+        None,
+        at(0),
+    );
+    assert_eq!(reason(&decide(&seen, at(1))), expected);
+}
+
 #[test]
 fn one_for_a_cluster_that_is_not_there_waits_and_fails_at_its_deadline() {
     let mut seen = observed(backup("one", 0, ""));
@@ -79,8 +109,7 @@ fn one_for_a_cluster_that_is_not_there_waits_and_fails_at_its_deadline() {
 }
 
 #[rstest]
-#[case::unknown_repository(json!({"repoName": "repo3"}), Reason::RepositoryUnknown)]
-#[case::another_kind_of_store(json!({"repoName": "repo2"}), Reason::NotSupported)]
+#[case::unknown_repository(json!({"repoName": "repo9"}), Reason::RepositoryUnknown)]
 #[case::snapshot(json!({"method": "volumeSnapshot"}), Reason::NotSupported)]
 #[case::option_of_the_operator(json!({"options": ["--repo=2"]}), Reason::InvalidOptions)]
 fn what_waiting_does_not_help_fails_at_once(#[case] spec: serde_json::Value, #[case] expected: Reason) {

@@ -16,6 +16,7 @@ fn observed(pods: Vec<Pod>) -> Observed {
         .unwrap(),
         cluster: None,
         user: crate::controllers::cluster::user_files::UserFiles::default(),
+        volumes: crate::controllers::cluster::dereference::VolumeReads::default(),
         job: None,
         pods,
         lease: None,

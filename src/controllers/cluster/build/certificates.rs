@@ -7,7 +7,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::metadata::{labelled, lasting};
-use super::{BuildError, Held};
+use super::{BuildError, Held, repo_host};
+use crate::controllers::cluster::engine::{AUTHORITY_KEY, CLIENT_CERTIFICATE_KEY, CLIENT_KEY_KEY};
 use crate::controllers::cluster::names::{LABEL_INSTANCE, LABEL_INSTANCE_SET, Names, REPLICATION_USER};
 use crate::controllers::cluster::validated::{Instance, ValidatedCluster};
 use crate::pki::{Authority, LeafProfile, Pair, Usage};
@@ -76,11 +77,7 @@ pub fn build(
     if cluster.backups.is_some() {
         let client_name = cluster.pgbackrest_client();
         let client = authority.ensure_leaf(
-            existing(
-                &names.pgbackrest(),
-                "pgbackrest-client.crt",
-                "pgbackrest-client.key",
-            ),
+            existing(&names.pgbackrest(), CLIENT_CERTIFICATE_KEY, CLIENT_KEY_KEY),
             &LeafProfile {
                 dns_names: vec![],
                 common_name: client_name,
@@ -88,16 +85,26 @@ pub fn build(
             },
             now,
         )?;
-        secrets.push(secret(
+        let mut own = secret(
             cluster,
             names.pgbackrest(),
             "pgbackrest",
             [
-                ("pgbackrest.ca-roots", ca.clone()),
-                ("pgbackrest-client.crt", client.certificate),
-                ("pgbackrest-client.key", client.key),
+                (AUTHORITY_KEY, ca.clone()),
+                (CLIENT_CERTIFICATE_KEY, client.certificate),
+                (CLIENT_KEY_KEY, client.key),
             ],
-        ));
+        );
+        if let Some(server) = repo_host(cluster, held, &authority, now)? {
+            own.data.get_or_insert_default().extend([
+                (
+                    repo_host::CERTIFICATE_KEY.to_owned(),
+                    ByteString(server.certificate.into_bytes()),
+                ),
+                (repo_host::KEY_KEY.to_owned(), ByteString(server.key.into_bytes())),
+            ]);
+        }
+        secrets.push(own);
         for instance in &cluster.instances {
             secrets.push(instance_secret(cluster, held, &authority, instance, now)?);
         }
@@ -107,6 +114,34 @@ pub fn build(
         authority,
         now,
     })
+}
+
+/// The certificate of the repository host, where there is one.
+fn repo_host(
+    cluster: &ValidatedCluster,
+    held: &Held,
+    authority: &Authority,
+    now: DateTime<Utc>,
+) -> Result<Option<Pair>, BuildError> {
+    if cluster
+        .backups
+        .as_ref()
+        .is_none_or(|backups| backups.volumes.is_empty())
+    {
+        return Ok(None);
+    }
+    let (names, secret) = (&cluster.names, cluster.names.pgbackrest());
+    let existing = Pair::from_bytes(
+        held.value(&secret, repo_host::CERTIFICATE_KEY),
+        held.value(&secret, repo_host::KEY_KEY),
+    );
+    let profile = LeafProfile {
+        common_name: short_common_name(&names.repo_host()),
+        // The name as instances write it in `repoN-host`: pgBackRest compares literally.
+        dns_names: vec![names.pod_host(&names.repo_host())],
+        usage: Usage::Server,
+    };
+    Ok(Some(authority.ensure_leaf(existing, &profile, now)?))
 }
 
 fn instance_secret(

@@ -1,30 +1,29 @@
-//! One PostgreSQL server: its `StatefulSet`, its claims, and the pgBackRest configuration they all mount.
+//! One PostgreSQL server: its `StatefulSet` and its claims.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, ContainerPort, EnvVar, HTTPGetAction, PersistentVolumeClaim,
-    PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, Probe, Volume,
-    VolumeMount,
+    Container, EnvVar, HTTPGetAction, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
+    PodTemplateSpec, Probe, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata::{annotations, labels, lasting, owned, with};
 use super::patroni::local_key;
+use super::pgbackrest;
 use super::pod::{
-    AGENT_BINARY, container_security, empty_dir, env, env_field, from_config_map, from_secret,
-    init_container, limited_empty_dir, mount, pod_security, projected, read_only, shared_memory, spread,
+    AGENT_BINARY, claim_volume, container_security, empty_dir, env, env_field, from_config_map, from_secret,
+    init_container, limited_empty_dir, mount, pod_security, port, projected, read_only, shared_memory,
+    spread,
 };
 use crate::controllers::cluster::names::{
     ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI,
     LABEL_ROLE, Names, paths,
 };
 use crate::controllers::cluster::validated::{Instance, InstanceSet, ValidatedCluster};
-use crate::pgbackrest::configuration::{
-    FILE_NAME, INCLUDE_DIRECTORY, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY, TLS_DIRECTORY,
-};
+use crate::pgbackrest::configuration::{FILE_NAME, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY};
 
 /// The `StatefulSet` of one instance; nothing only if its set does not exist, which validation excludes.
 pub fn stateful_set(cluster: &ValidatedCluster, instance: &Instance) -> Option<StatefulSet> {
@@ -263,23 +262,9 @@ fn data_mounts(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<VolumeMount
         mounts.push(mount("postgres-wal", paths::WAL));
     }
     if cluster.backups.is_some() {
-        mounts.extend(pgbackrest_mounts());
+        mounts.extend(pgbackrest::mounts());
     }
     mounts
-}
-
-/// Mounts of pgBackRest's configuration and certificates. The empty main file is mounted over whatever the image
-/// brings; the directory below it is a volume of its own, since a volume cannot be mounted inside a projected one.
-pub fn pgbackrest_mounts() -> Vec<VolumeMount> {
-    let main = format!("{}/pgbackrest.conf", paths::PGBACKREST);
-    vec![
-        VolumeMount {
-            sub_path: Some("pgbackrest.conf".to_owned()),
-            ..read_only("pgbackrest-main", &main)
-        },
-        read_only("pgbackrest-config", INCLUDE_DIRECTORY),
-        read_only("pgbackrest-tls", TLS_DIRECTORY),
-    ]
 }
 
 fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Vec<Volume> {
@@ -322,63 +307,17 @@ fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -
         volumes.push(claim_volume("postgres-wal", Names::wal_claim(&instance.name)));
     }
     if let Some(backups) = &cluster.backups {
-        let config = names.pgbackrest_config();
-        let mut files = backups.configuration.clone();
-        // Last, so that it is read last: pgBackRest reads the directory in name order, and `~` sorts behind letters.
-        files.push(from_config_map(
-            config.clone(),
-            &[(INSTANCE_KEY, FILE_NAME), (SERVER_KEY, SERVER_FILE_NAME)],
-        ));
-        volumes.extend([
-            projected(
-                "pgbackrest-main",
-                vec![from_config_map(config, &[("pgbackrest.conf", "pgbackrest.conf")])],
-            ),
-            projected("pgbackrest-config", files),
-            projected(
-                "pgbackrest-tls",
-                vec![
-                    from_secret(
-                        names.pgbackrest(),
-                        &[
-                            ("pgbackrest.ca-roots", "ca.crt"),
-                            ("pgbackrest-client.crt", "client.crt"),
-                            ("pgbackrest-client.key", "client.key"),
-                        ],
-                    ),
-                    from_secret(
-                        Names::instance_certs(&instance.name),
-                        &[
-                            ("pgbackrest-server.crt", "server.crt"),
-                            ("pgbackrest-server.key", "server.key"),
-                        ],
-                    ),
-                ],
-            ),
-        ]);
+        let server = from_secret(
+            Names::instance_certs(&instance.name),
+            &[
+                ("pgbackrest-server.crt", "server.crt"),
+                ("pgbackrest-server.key", "server.key"),
+            ],
+        );
+        let files = [(INSTANCE_KEY, FILE_NAME), (SERVER_KEY, SERVER_FILE_NAME)];
+        volumes.extend(pgbackrest::volumes(cluster, backups, &files, Some(server)));
     }
     volumes
-}
-
-fn claim_volume(name: &str, claim: String) -> Volume {
-    let source = PersistentVolumeClaimVolumeSource {
-        claim_name: claim,
-        read_only: None,
-    };
-    Volume {
-        name: name.to_owned(),
-        persistent_volume_claim: Some(source),
-        ..Volume::default()
-    }
-}
-
-fn port(name: &str, number: i32) -> ContainerPort {
-    ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: number,
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    }
 }
 
 /// Kubelet does not verify the certificate of an HTTPS probe, and Patroni asks for none on reads.
@@ -463,20 +402,5 @@ fn claim(
         },
         spec: Some(spec),
         status: None,
-    }
-}
-
-/// `ConfigMap` with pgBackRest's files, and the empty main file that hides the image's.
-pub fn pgbackrest_config(cluster: &ValidatedCluster) -> ConfigMap {
-    let mut data = cluster
-        .backups
-        .as_ref()
-        .map(|backups| backups.files.clone())
-        .unwrap_or_default();
-    data.insert("pgbackrest.conf".to_owned(), String::new());
-    ConfigMap {
-        metadata: owned(cluster, cluster.names.pgbackrest_config(), "pgbackrest"),
-        data: Some(data),
-        ..ConfigMap::default()
     }
 }

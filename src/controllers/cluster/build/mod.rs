@@ -8,8 +8,10 @@ mod desired;
 mod instance;
 mod metadata;
 mod patroni;
+mod pgbackrest;
 pub(crate) mod pod;
 mod pooler;
+pub(crate) mod repo_host;
 mod services;
 mod users;
 
@@ -22,7 +24,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
-pub(crate) use instance::pgbackrest_mounts;
+pub(crate) use pgbackrest::{mounts as pgbackrest_mounts, volumes as pgbackrest_volumes};
 
 use super::validated::ValidatedCluster;
 use crate::pki::PkiError;
@@ -121,7 +123,7 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
 
     let mut config_maps = vec![
         patroni::config_map(cluster, &dynamic)?,
-        instance::pgbackrest_config(cluster),
+        pgbackrest::config_map(cluster),
     ];
     let mut deployments = Vec::new();
     let mut lasting_secrets = certificates.secrets;
@@ -141,11 +143,12 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
         config_maps,
         services: services::build(cluster),
         endpoint_slices: services::primary_slice(cluster, held).into_iter().collect(),
-        claims: instance::claims(cluster),
+        claims: [instance::claims(cluster), repo_host::claims(cluster)].concat(),
         stateful_sets: cluster
             .instances
             .iter()
             .filter_map(|instance| instance::stateful_set(cluster, instance))
+            .chain(repo_host::stateful_set(cluster))
             .collect(),
         deployments,
         budgets: budgets::build(cluster),

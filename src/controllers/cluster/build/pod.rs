@@ -1,9 +1,10 @@
 //! What all Pods of ours have in common: security contexts of the restricted profile, mounts, environment.
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapProjection, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, KeyToPath,
-    ObjectFieldSelector, PodSecurityContext, ProjectedVolumeSource, SeccompProfile, SecretProjection,
-    SecurityContext, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+    KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSecurityContext,
+    ProjectedVolumeSource, SeccompProfile, SecretProjection, SecurityContext, TopologySpreadConstraint,
+    Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -187,6 +188,27 @@ pub fn env_field(name: &str, path: &str) -> EnvVar {
             field_ref: Some(field),
             ..EnvVarSource::default()
         }),
+    }
+}
+
+pub fn claim_volume(name: &str, claim: String) -> Volume {
+    let source = PersistentVolumeClaimVolumeSource {
+        claim_name: claim,
+        read_only: None,
+    };
+    Volume {
+        name: name.to_owned(),
+        persistent_volume_claim: Some(source),
+        ..Volume::default()
+    }
+}
+
+pub fn port(name: &str, number: i32) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: number,
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
     }
 }
 

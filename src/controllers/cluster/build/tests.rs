@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Secret};
 use kube::ResourceExt as _;
 use serde_json::Value;
 
+use super::repo_host::tests::VOLUMES;
 use super::{Built, Held, HeldSecret, build};
 use crate::api::PerconaPGCluster;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
@@ -94,7 +95,7 @@ pub fn cluster(text: &str) -> ValidatedCluster {
     .unwrap()
 }
 
-fn held(built: &Built) -> Held {
+pub fn held(built: &Built) -> Held {
     let secrets = secrets(built)
         .into_iter()
         .map(|secret| {
@@ -225,7 +226,7 @@ fn a_rich_resource_becomes_these_pods_and_files() {
 
 #[test]
 fn building_again_from_what_was_built_changes_nothing() {
-    for text in [SMALL, RICH] {
+    for text in [SMALL, RICH, VOLUMES] {
         let first = build(&cluster(text), &Held::default(), now()).unwrap();
         let second = build(&cluster(text), &held(&first), now()).unwrap();
         let data = |built: &Built| {
@@ -242,7 +243,7 @@ fn building_again_from_what_was_built_changes_nothing() {
 
 #[test]
 fn every_pod_fits_the_restricted_profile() {
-    for text in [SMALL, RICH] {
+    for text in [SMALL, RICH, VOLUMES] {
         for pod in pods(&build(&cluster(text), &Held::default(), now()).unwrap()) {
             let context = pod.security_context.as_ref().unwrap();
             assert_eq!(context.run_as_non_root, Some(true));
@@ -270,7 +271,7 @@ fn every_pod_fits_the_restricted_profile() {
 
 #[test]
 fn no_secret_value_stands_outside_a_secret() {
-    for text in [SMALL, RICH] {
+    for text in [SMALL, RICH, VOLUMES] {
         let built = build(&cluster(text), &Held::default(), now()).unwrap();
         let outside = everything(&built).to_string();
         let public = [

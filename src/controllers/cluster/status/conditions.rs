@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Facts;
+use super::{Facts, volumes};
 use crate::api::cluster::status::{ClusterState, PerconaPGClusterStatus};
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, Reason};
@@ -105,6 +105,7 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
         &message,
     );
     conditions_of_gone_repositories(status, facts);
+    volumes::update(status, facts, now);
 }
 
 fn counted(facts: &Facts<'_>) -> String {

@@ -9,6 +9,7 @@ use rstest::rstest;
 use super::*;
 use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions};
 use crate::controllers::cluster::build::Held;
+use crate::controllers::cluster::build::repo_host::tests::VOLUMES;
 use crate::controllers::cluster::build::tests::{SMALL, cluster};
 use crate::controllers::cluster::names::LABEL_INSTANCE;
 
@@ -73,6 +74,8 @@ fn observed(validated: &ValidatedCluster, pod: char, pooler_ready: i32) -> Obser
         stateful_sets: vec![set],
         pods: if pod == '-' { Vec::new() } else { vec![one] },
         claims: Vec::new(),
+        volume_claims: Vec::new(),
+        repo_host: None,
         pooler: Some(deployment),
         leader: None,
         held: Held::default(),
@@ -158,6 +161,81 @@ fn a_bad_repository_is_told_by_name_and_one_good_one_is_enough_for_backups() {
         (repos[0].name.as_str(), repos[0].stanza_created),
         ("repo2", Some(false))
     );
+}
+
+fn repo_host_pod(ready: bool) -> Pod {
+    let status = if ready { "True" } else { "False" };
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": "app-repo-host-0" },
+        "status": { "conditions": [{ "type": "Ready", "status": status }] },
+    }))
+    .unwrap()
+}
+
+fn volume_claim(repository: &str) -> PersistentVolumeClaim {
+    serde_json::from_value(serde_json::json!({
+        "metadata": { "name": format!("app-{repository}"), "labels": {
+            "postgres-operator.crunchydata.com/pgbackrest-volume": "",
+            "postgres-operator.crunchydata.com/pgbackrest-repo": repository,
+        } },
+        "spec": { "volumeName": "pv-1" }, "status": { "phase": "Bound" },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn the_host_of_volumes_is_told_and_does_not_make_the_cluster_unready() {
+    let validated = cluster(VOLUMES);
+    let mut observed = observed(&validated, 'r', 1);
+    observed.volume_claims = vec![volume_claim("repo2")];
+    let kind = "PGBackRestRepoHostReady";
+    for (pod, expected) in [
+        (None, ("False", "RepoHostNotReady")),
+        (Some(repo_host_pod(false)), ("False", "RepoHostNotReady")),
+        (Some(repo_host_pod(true)), ("True", "AsSpecified")),
+    ] {
+        observed.repo_host = pod;
+        let status = told(
+            Ok(&validated),
+            &observed,
+            &[verdict("repo2", Reason::AsSpecified)],
+        );
+        assert_eq!(reason(&status, kind), expected);
+        assert_eq!(status.state, Some(ClusterState::Ready));
+        let pgbackrest = status.pgbackrest.unwrap();
+        assert_eq!(pgbackrest.repo_host.unwrap().ready, Some(expected.0 == "True"));
+        let repo = &pgbackrest.repos[0];
+        assert_eq!((repo.bound, repo.volume.as_deref()), (Some(true), Some("pv-1")));
+    }
+    let validated = cluster(SMALL);
+    let status = told(
+        Ok(&validated),
+        &observed,
+        &[verdict("repo1", Reason::AsSpecified)],
+    );
+    assert!(conditions::find(&status.conditions, kind).is_none());
+    assert_eq!(status.pgbackrest.unwrap().repo_host, None);
+}
+
+#[test]
+fn a_volume_whose_repository_is_gone_is_kept_and_told_how_to_delete() {
+    let validated = cluster(SMALL);
+    let mut observed = observed(&validated, 'r', 1);
+    let mut resource = (*observed.cluster).clone();
+    resource.metadata.namespace = Some("shop".to_owned());
+    observed.cluster = Arc::new(resource);
+    observed.volume_claims = vec![volume_claim("repo3")];
+    let kind = "RepositoryVolumesKept";
+    let status = told(Ok(&validated), &observed, &[]);
+    assert_eq!(reason(&status, kind), ("True", "RepositoryRemoved"));
+    let message = &conditions::find(&status.conditions, kind).unwrap().message;
+    assert!(
+        message.contains("kubectl --namespace shop delete persistentvolumeclaim app-repo3"),
+        "{message}"
+    );
+    observed.volume_claims.clear();
+    let status = told(Ok(&validated), &observed, &[]);
+    assert!(conditions::find(&status.conditions, kind).is_none());
 }
 
 #[test]

@@ -69,6 +69,26 @@ pub fn pooler(pg_bouncer: &proxy::PgBouncer) -> PodSettings {
     }
 }
 
+pub fn repo_host(spec: &PerconaPGClusterSpec) -> PodSettings {
+    let host = spec
+        .backups
+        .pgbackrest
+        .as_ref()
+        .and_then(|pgbackrest| pgbackrest.repo_host.clone())
+        .unwrap_or_default();
+    PodSettings {
+        topology_spread: some(&host.topology_spread_constraints),
+        resources: host.resources,
+        affinity: host.affinity,
+        tolerations: host.tolerations,
+        priority_class: host.priority_class_name,
+        security: host.security_context,
+        sidecars: host.sidecars,
+        volumes: host.sidecar_volumes,
+        ..PodSettings::default()
+    }
+}
+
 fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
