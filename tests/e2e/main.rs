@@ -15,6 +15,7 @@
 mod backups;
 mod harness;
 mod interruptions;
+mod kinds;
 mod operators;
 mod permissions;
 mod recovery;
