@@ -88,7 +88,6 @@ async fn a_manifest_of_the_percona_operator_runs_here_after_one_kustomize_patch(
     let unsupported = holdfast::api::unsupported::unsupported(&cluster);
     let expected = [
         "spec.backups.pgbackrest.manual",
-        "spec.backups.pgbackrest.repoHost",
         "spec.backups.pgbackrest.repos[].schedules",
         "spec.logcollector",
     ];
