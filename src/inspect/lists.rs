@@ -15,6 +15,9 @@ use crate::domain::{
 
 /// Rows of a list of gaps or findings.
 pub(super) const MOST_ROWS: usize = 20;
+/// PostgreSQL stops at a time only where a later transaction follows (`recoveryStopsBefore` in `xlogrecovery.c`).
+const LAST_COMMIT: &str = "The last commit itself is restored by its position, --type=lsn --target=AT: no later one \
+                           follows that a restore by time could stop at.";
 /// Labels that are named of those that a gap costs.
 const MOST_NAMES: usize = 5;
 
@@ -24,19 +27,23 @@ impl Report {
             return;
         }
         text.push_str("\nWindows\n");
-        let mut table = Table::new(&["FROM", "TO", "TIMELINE", "BACKUP", "LAST SEGMENT"]);
+        let mut table = Table::new(&["FROM", "TO", "AT", "TIMELINE", "BACKUP", "LAST SEGMENT"]);
         for window in &self.windows {
             let arrow = if paper.ascii { ">" } else { "→" };
             let timelines: Vec<_> = window.timelines.iter().map(u32::to_string).collect();
             table.row([
                 time(window.from),
                 window.to.map_or_else(|| "no commit yet".to_owned(), time),
+                window.to_lsn.map_or_else(String::new, |lsn| lsn.to_string()),
                 timelines.join(arrow),
                 window.backup.to_string(),
                 window.last_segment.to_string(),
             ]);
         }
         text.push_str(&table.print(paper.width));
+        if self.windows.iter().any(|window| window.to.is_some()) {
+            text.push_str(&wrapped(LAST_COMMIT, 2, paper.width));
+        }
     }
 
     pub(super) fn backups(&self, text: &mut String, paper: Paper) {
