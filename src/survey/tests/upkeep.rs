@@ -96,13 +96,19 @@ async fn what_arrives_behind_the_place_that_a_listing_has_reached_is_not_lost_at
     shelf.wal(1, [5999, 20_000]);
     shelf.backup(1, 2);
     let mut known = KnownRepository::default();
-    let missing = |picture: &Picture| gaps(&picture.recovery.gaps);
-    for now in 30_000..30_006 {
+    let missing = |picture: &Picture| {
+        [
+            gaps(&picture.recovery.gaps),
+            gaps(&picture.recovery.gaps_in_grace),
+        ]
+        .concat()
+    };
+    for now in 30_000..30_010 {
         assert_eq!(missing(&look(&mut known, &shelf, now).await), [(6000, 6000)]);
     }
     // The listing is past the gap now. It is filled in, and seen since gaps are looked at in turn.
     shelf.names(1, [6000]);
-    for now in 30_006..30_030 {
+    for now in 30_010..30_040 {
         let picture = look(&mut known, &shelf, now).await;
         assert_eq!(missing(&picture), [], "minute {now}");
         assert_eq!(windows(&picture), [(2, Some(20_000), 1)]);
@@ -199,16 +205,29 @@ async fn segments_without_commits_are_read_once_and_several_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_segment_that_goes_between_listing_and_reading_is_missing() {
+async fn a_segment_that_is_listed_and_gone_when_it_is_read_is_missing() {
     let shelf = large();
     let mut known = KnownRepository::default();
     look(&mut known, &shelf, 30_000).await;
-    // A backup is made of what the large listing still takes to be there.
+    // It is known by name, and its commits are not.
+    let mut stored = serde_json::to_value(&known).unwrap();
+    stored["contents"] = serde_json::json!({});
+    let mut known: KnownRepository = serde_json::from_value(stored).unwrap();
+    shelf.memory.take(&segment(1, 20_001).to_string());
+    let picture = look(&mut known, &shelf, 30_001).await;
+    assert_eq!(windows(&picture), [(2, Some(20_000), 1)]);
+    assert_eq!(picture.recovery.unusable, []);
+}
+
+#[tokio::test]
+async fn what_was_read_once_is_believed_until_the_listing_has_gone_round() {
+    let shelf = large();
+    let mut known = KnownRepository::default();
+    look(&mut known, &shelf, 30_000).await;
     shelf.memory.take(&segment(1, 20_001).to_string());
     shelf.names(1, [20_003]);
     let mut picture = look(&mut known, &shelf, 30_001).await;
     assert_eq!(gaps(&picture.recovery.gaps_in_grace), [(20_002, 20_002)]);
-    // What was read before is believed until the listing has gone round.
     for now in 30_002..30_015 {
         picture = look(&mut known, &shelf, now).await;
     }
