@@ -53,8 +53,12 @@ impl Scale {
 
     /// Begin and end under the picture, and the middle where there is room.
     fn axis(&self) -> String {
-        const FORM: &str = "%Y-%m-%d %H:%M";
-        let text = |time: DateTime<Utc>| time.format(FORM).to_string();
+        let form = if self.end - self.begin < TimeDelta::hours(1) {
+            "%Y-%m-%d %H:%M:%S"
+        } else {
+            "%Y-%m-%d %H:%M"
+        };
+        let text = |time: DateTime<Utc>| time.format(form).to_string();
         let (begin, end) = (text(self.begin), text(self.end));
         let used = begin.len() + end.len();
         let Some(room) = self.columns.checked_sub(used) else {

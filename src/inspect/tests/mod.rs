@@ -1,5 +1,6 @@
 mod configured;
 mod located;
+mod older;
 mod printed;
 
 use super::*;

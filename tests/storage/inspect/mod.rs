@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     engine::{self, Engine},
+    places::{Kind, Place},
     stores::Stores,
     wal::pod::{PASSPHRASE, Pod},
 };
@@ -51,8 +52,23 @@ fn chains(json: &Value) -> Vec<Vec<u64>> {
 
 #[test]
 fn a_repository_with_a_past_is_told_as_it_is() {
+    is_told_as_it_is(18, "pgBackRest 2.");
+}
+
+#[test]
+fn a_repository_of_an_older_pgbackrest_is_told_as_it_is() {
+    is_told_as_it_is(17, "pgBackRest 2.55");
+}
+
+/// `engine`: what the image's pgBackRest says of itself.
+fn is_told_as_it_is(version: u32, engine: &str) {
     let stores = Stores::read();
-    let pod = Pod::with_script(&stores, 18, SEGMENT_MB, include_str!("past.sh"));
+    let pod = Pod::with_script(&stores, version, SEGMENT_MB, include_str!("past.sh"));
+    assert!(
+        pod.logs.lines().any(|line| line.starts_with(engine)),
+        "{}",
+        pod.logs
+    );
     let last = last_commits(&pod.logs);
     assert_eq!(last.len(), 3, "{}", pod.logs);
     let plain = Inspect::s3(&stores, &pod.plain.path);
@@ -128,7 +144,11 @@ fn the_directory_and_the_configuration_tell_the_same(stores: &Stores, pod: &Pod,
 
 /// The file of a segment where the server keeps it.
 fn file_of(pod: &Pod, segment: Segment) -> PathBuf {
-    let directory = pod.data.join("repo1/archive/db/18-1").join(segment.directory());
+    let mut archives = fs::read_dir(pod.data.join("repo1/archive/db")).unwrap();
+    let archive = archives
+        .find_map(|entry| Some(entry.unwrap().path()).filter(|path| path.is_dir()))
+        .unwrap();
+    let directory = archive.join(segment.directory());
     let files = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -263,8 +283,8 @@ fn content_is_proven_and_damage_found(pod: &Pod, plain: &Inspect) {
     );
 }
 
-#[test]
-fn repositories_on_azure_and_gcs_are_read_with_the_variables_of_their_tools() {
+#[tokio::test]
+async fn repositories_on_azure_and_gcs_are_read_with_the_variables_of_their_tools() {
     let stores = Stores::read();
     let engine = Engine::run(&stores);
     let path = |key: u32| format!("{}/repo{key}", engine.prefix());
@@ -300,5 +320,8 @@ fn repositories_on_azure_and_gcs_are_read_with_the_variables_of_their_tools() {
         assert_eq!(json["database"]["systemId"], engine.system_id.to_string());
         assert_eq!(json["backups"].as_array().unwrap().len(), 1);
         assert_eq!(json["windows"].as_array().unwrap().len(), 1);
+    }
+    for kind in [Kind::Azure, Kind::Gcs] {
+        Place::of(kind).await.clear_all(engine.prefix()).await;
     }
 }

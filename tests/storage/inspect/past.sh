@@ -40,6 +40,7 @@ back_to() {
 }
 now() { echo "select clock_timestamp()" | sql; }
 
+pgbackrest version
 start
 pgbackrest --stanza=db stanza-create
 echo "create table t(i int)" | sql
