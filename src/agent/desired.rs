@@ -94,6 +94,9 @@ pub struct DesiredStanza {
     pub name: String,
     /// Only those that the controller's identity check has cleared.
     pub repos: Vec<DesiredRepository>,
+    /// Keys of the repositories that WAL is kept from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suspended: Vec<u8>,
 }
 
 /// One repository in which the stanza shall exist.

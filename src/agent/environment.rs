@@ -29,6 +29,8 @@ pub struct InstanceEnvironment {
     pub pod: String,
     /// `POD_UID`.
     pub pod_uid: String,
+    /// `PGDATA`, by default `/pgdata`.
+    pub data_directory: PathBuf,
     /// `PGHOST`: directory of PostgreSQL's Unix socket.
     pub socket_directory: PathBuf,
     /// `PGPORT`.
@@ -45,6 +47,7 @@ impl InstanceEnvironment {
             namespace: required(&read, "HOLDFAST_NAMESPACE")?,
             pod: required(&read, "POD_NAME")?,
             pod_uid: required(&read, "POD_UID")?,
+            data_directory: PathBuf::from(optional(&read, "PGDATA").unwrap_or_else(|| "/pgdata".to_owned())),
             socket_directory: PathBuf::from(
                 optional(&read, "PGHOST").unwrap_or_else(|| "/tmp/postgres".to_owned()),
             ),

@@ -92,6 +92,11 @@ pub struct ArchiverReport {
     pub failed_count: i64,
     /// WAL files that wait to be archived.
     pub ready_files: i64,
+    /// Their size in bytes.
+    pub ready_bytes: u64,
+    /// The volume that they wait on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<WalVolume>,
     /// The segment that was written to when a transaction id was last given out: what was committed up to then is
     /// restorable once it has arrived. Absent until the agent has seen one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +113,19 @@ impl ArchiverReport {
         self.last_failed_at
             .is_some_and(|failed| self.last_archived_at.is_none_or(|archived| archived < failed))
     }
+}
+
+/// The volume of the WAL.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WalVolume {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Bytes that PostgreSQL can still write, in steps of a hundredth of the size.
+    pub free: u64,
+    /// When it will be full, at the rate of the last minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_at: Option<DateTime<Utc>>,
 }
 
 /// Why pgBackRest could not archive a segment.

@@ -24,6 +24,8 @@ pub enum ConditionType {
     ArchivingHealthy,
     /// Cluster: no WAL is missing between the backups and the end of any archive.
     WalContinuous,
+    /// Cluster: every repository is what it was before, can be read as a whole, and its times are possible.
+    RepositoriesIntact,
     /// Cluster: the latest restorable time is as near to now as `spec.backups.objectives.recoveryPoint` asks.
     RecoveryPointObjectiveMet,
     /// Cluster: a data directory exists, initialised or restored.
@@ -60,6 +62,7 @@ impl ConditionType {
         Self::RepositoryVolumesKept,
         Self::ArchivingHealthy,
         Self::WalContinuous,
+        Self::RepositoriesIntact,
         Self::RecoveryPointObjectiveMet,
         Self::PostgresDataInitialized,
         Self::UsersApplied,
@@ -86,6 +89,7 @@ impl ConditionType {
             Self::RepositoryVolumesKept => "RepositoryVolumesKept",
             Self::ArchivingHealthy => "ArchivingHealthy",
             Self::WalContinuous => "WALContinuous",
+            Self::RepositoriesIntact => "RepositoriesIntact",
             Self::RecoveryPointObjectiveMet => "RecoveryPointObjectiveMet",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
             Self::UsersApplied => "UsersApplied",

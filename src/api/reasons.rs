@@ -131,6 +131,15 @@ words! {
         /// A file of the repository cannot be read as what it should be.
         RepositoryDamaged: "Backups that depend on the file the message names may not be restorable.",
             "Take a new full backup now, and restore the file from a copy or a version of the bucket.";
+        /// The repository is an older copy of what it was, or its newest backup was removed.
+        RepositoryRolledBack: "What was backed up and archived since that copy cannot be restored from this repository.",
+            "If the newer repository still exists, bring it back; else take a full backup now.";
+        /// The two info files of the repository are of different databases.
+        RepositoryMixed: "pgBackRest refuses to work with it; what belongs to which database has to be sorted out.",
+            "Bring back both files from the same moment: archive.info and backup.info, or their copies.";
+        /// Clocks disagree.
+        ClocksDisagree: "What is restored is not affected, but a recovery to a point in time stops at the database's clock, not at yours.",
+            "Synchronise the clocks of the nodes.";
         /// The repository does not hold the backup, though pgBackRest reported success.
         NotInRepository: "This backup cannot be restored and does not count.",
             "Check that the controller and the Job use the same bucket and path, then take it again.";
@@ -140,6 +149,12 @@ words! {
         /// PostgreSQL's WAL is not archived.
         ArchivingFailing: "WAL waits on the primary's volume until that is full; nothing later than the last archived segment can be restored.",
             "Read the message and the log of the instance's database container.";
+        /// The user keeps WAL from a repository.
+        ArchivingSuspended: "What can be restored from that repository ends where archiving to it stopped; the others go on.",
+            "Set suspendArchiving to false when it takes WAL again, then take a full backup into it: WAL of the time between is not there.";
+        /// WAL is written faster than it is archived, or its volume is filling up.
+        WalAccumulating: "PostgreSQL stops when the volume of the WAL is full. What waits is only on the primary.",
+            "Look at the store's and the network's throughput, raise archive-push's process-max, or enlarge the volume.";
         /// WAL segments are missing in the archive.
         WalGap: "The times that the message names cannot be restored from this repository. What lies before the gap and what \
             later backups begin anew can.",

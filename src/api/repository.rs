@@ -24,6 +24,10 @@ pub struct Repository {
     /// When backups are taken into this repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedules: Option<Schedules>,
+    /// Whether WAL is kept from this repository for now, so that one that refuses it does not hold up the others. What can
+    /// be restored from it ends there: take a full backup into it after archiving goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend_archiving: Option<bool>,
     /// The repository is a volume in this Kubernetes cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeStore>,
@@ -69,6 +73,12 @@ impl Repository {
     #[must_use]
     pub fn key(&self) -> Option<u8> {
         key_of(&self.name)
+    }
+
+    /// Whether the user keeps WAL from it.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspend_archiving.unwrap_or(false)
     }
 
     /// The one store that is set. The schema lets exactly one through; with several, the first in the order

@@ -29,6 +29,17 @@ pub(super) fn cluster_name_length() -> Rule {
     )
 }
 
+/// WAL that reaches no repository is kept nowhere but on the primary.
+pub(super) fn archiving_goes_on() -> Rule {
+    Rule::new(
+        "!has(self.pgbackrest) || !has(self.pgbackrest.repos) || size(self.pgbackrest.repos) == 0 || \
+         self.pgbackrest.repos.exists(repo, !has(repo.suspendArchiving) || !repo.suspendArchiving)",
+    )
+    .message(
+        "archiving cannot be suspended to every repository: WAL would be nowhere but on the primary's volume",
+    )
+}
+
 /// A field of the specification that may be absent keeps its value, or stays absent.
 fn kept(field: &str) -> String {
     format!(

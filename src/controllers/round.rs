@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::leadership::Claim;
+use super::reading::ReadError;
+use super::writer::WriteError;
 
 /// Reconciles of one controller that may run at once.
 const AT_ONCE: usize = 16;
@@ -21,6 +23,34 @@ const AT_ONCE: usize = 16;
 pub trait Categorized: Display {
     /// The name.
     fn category(&self) -> &'static str;
+}
+
+/// Why a reconcile that only reads and writes did not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A read failed.
+    #[error(transparent)]
+    Dereference(#[from] ReadError),
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Failure {
+    /// Another replica leads: it is the one to try again.
+    #[must_use]
+    pub fn is_lost_lead(&self) -> bool {
+        matches!(self, Self::Write(WriteError::NotLeading))
+    }
+}
+
+impl Categorized for Failure {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Dereference(error) => error.category(),
+            Self::Write(error) => error.category(),
+        }
+    }
 }
 
 /// Measures the reconciles of one controller.

@@ -1,6 +1,7 @@
 //! Pure rules about WAL, backups and time: no runtime, no Kubernetes, no clock.
 
 pub mod archive;
+pub mod filling;
 pub mod label;
 pub mod options;
 pub mod progress;

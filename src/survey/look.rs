@@ -11,6 +11,7 @@ use super::{
     picture::{Oddity, Picture, Requests},
     retention::ArchiveRetention,
     scene::{Scene, read_infos},
+    suspicions::{Newest, clocks, rolled_back},
 };
 use crate::{
     domain::{
@@ -55,6 +56,8 @@ struct Content {
 pub struct KnownRepository {
     archives: Archives,
     contents: BTreeMap<String, Content>,
+    #[serde(default)]
+    newest: Option<Newest>,
 }
 
 impl KnownRepository {
@@ -108,10 +111,13 @@ impl KnownRepository {
                 files: self.archives.foreign(),
             });
         }
+        let recovery = Recovery::of_repository(recoveries);
+        oddities.extend(rolled_back(&mut self.newest, &backup, terms.now));
+        oddities.extend(clocks(&backup, &recovery, terms.now));
         Ok(Picture {
             looked_at: terms.now,
             archives: scene.pictures(&self.archives, &mut oddities),
-            recovery: Recovery::of_repository(recoveries),
+            recovery,
             database: archive.database,
             backups: backup.backups,
             oddities,

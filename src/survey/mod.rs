@@ -16,6 +16,7 @@ mod look;
 mod picture;
 mod retention;
 mod scene;
+mod suspicions;
 
 #[cfg(test)]
 pub(crate) mod tests;

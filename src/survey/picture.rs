@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{archive::SegmentRange, wal::SegmentSize, windows::Recovery},
+    domain::{archive::SegmentRange, label::Label, wal::SegmentSize, windows::Recovery},
     pgbackrest::repository::{BackupEntry, DatabaseIdentity},
 };
 
@@ -127,6 +127,26 @@ pub enum Oddity {
         archive: String,
         /// Which.
         range: SegmentRange,
+    },
+    /// The newest backup is gone, and none newer has come.
+    #[error(
+        "{} was its newest backup and is gone, and no newer one is there: it is an older copy of what it was, or the \
+         backup was removed by hand",
+        backup.as_str()
+    )]
+    RolledBack {
+        /// The backup that was there.
+        backup: Label,
+    },
+    /// Something happened later than now.
+    #[error(
+        "{what} at {time}, which has not come yet: the clocks of the operator and of the database disagree"
+    )]
+    ClockAhead {
+        /// What.
+        what: String,
+        /// When, by the clock that wrote it.
+        time: DateTime<Utc>,
     },
     /// More segments have to be read than one look reads: windows may end later than is said here.
     #[error("more segments of {archive} have to be read to know until when it can be restored")]

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::archiver::ArchiverMetrics;
 use super::recovery::RecoveryMetrics;
 use crate::catalog::CatalogMetrics;
 
@@ -45,6 +46,7 @@ pub struct Metrics {
     not_acted: Family<ByReason, Counter>,
     leading: Gauge,
     recovery: RecoveryMetrics,
+    archiver: ArchiverMetrics,
     catalog: CatalogMetrics,
 }
 
@@ -62,6 +64,7 @@ impl Default for Metrics {
             not_acted: Family::default(),
             leading: Gauge::default(),
             recovery: RecoveryMetrics::default(),
+            archiver: ArchiverMetrics::default(),
             catalog: CatalogMetrics::default(),
         };
         let mut registry = Registry::with_prefix("holdfast");
@@ -92,6 +95,7 @@ impl Default for Metrics {
             metrics.leading.clone(),
         );
         metrics.recovery.register(&mut registry);
+        metrics.archiver.register(&mut registry);
         metrics.catalog.register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics
@@ -144,6 +148,12 @@ impl Metrics {
     #[must_use]
     pub fn recovery(&self) -> &RecoveryMetrics {
         &self.recovery
+    }
+
+    /// Metrics of WAL that waits on primaries.
+    #[must_use]
+    pub fn archiver(&self) -> &ArchiverMetrics {
+        &self.archiver
     }
 
     /// The catalog.

@@ -1,5 +1,6 @@
 //! Logs and metrics.
 
+pub mod archiver;
 pub mod http;
 pub mod logs;
 pub mod metrics;

@@ -23,8 +23,16 @@ async fn repositories_that_cannot_be_are_refused_with_the_reason() {
     let one = "a repository has exactly one store: one of volume, s3, gcs and azure";
     let at = "spec.backups.pgbackrest.repos";
     let two_stores = with(s3("repo1"), &json!({ "gcs": { "bucket": "g" } }));
+    let suspended =
+        "archiving cannot be suspended to every repository: WAL would be nowhere but on the primary's volume";
+    let without_wal = |name| with(s3(name), &json!({ "suspendArchiving": true }));
     let cases: Vec<(Value, String, &str)> = vec![
         (repos(json!([])), "spec.backups".into(), none),
+        (
+            repos(json!([without_wal("repo1"), without_wal("repo2")])),
+            "spec.backups".into(),
+            suspended,
+        ),
         (
             spec(json!({ "backups": { "pgbackrest": null } })),
             "spec.backups".into(),

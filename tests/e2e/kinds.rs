@@ -2,6 +2,7 @@
 //! volume that is taken out of the specification and put back.
 
 mod four;
+mod missing;
 
 use chrono::{DateTime, Utc};
 use holdfast::api::cluster::recovery::RepositoryRecovery;
@@ -57,6 +58,7 @@ async fn four_repositories_of_four_kinds_hold_backups_and_wal_and_a_removed_volu
         let now = Utc::now();
         four.wal_reaches(&REPOSITORIES).await;
         four.can_be_restored_as_far_from_each(&taken, now).await;
+        four.a_segment_that_is_deleted_is_named_in_each_store().await;
         taken.push(four.its_host_dies_during_a_backup().await);
         four.wal_reaches(&REPOSITORIES).await;
 

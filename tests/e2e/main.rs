@@ -12,6 +12,7 @@
     missing_docs
 )]
 
+mod archiving;
 mod backups;
 mod harness;
 mod interruptions;
@@ -21,3 +22,4 @@ mod permissions;
 mod recovery;
 mod repositories;
 mod service;
+mod timelines;

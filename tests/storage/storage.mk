@@ -2,3 +2,7 @@
 test-storage: cluster ## Stores and repositories: real S3, Azure and GCS servers and a real pgBackRest in the test cluster
 	$(CARGO) test --locked --quiet --test storage --no-run
 	tests/cluster/in $(CARGO) test --locked --quiet --offline --test storage
+
+.PHONY: bench-archive
+bench-archive: cluster ## What it costs to know an archive of a million segments on S3; JSON last
+	@tests/storage/million/run 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'

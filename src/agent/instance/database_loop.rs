@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::Instant;
 use tokio_postgres::Client;
@@ -14,6 +15,7 @@ use tokio_postgres::Client;
 use super::observe::{Observation, Writes, observe};
 use super::patroni::Patroni;
 use super::sql::connection::{Socket, SqlError};
+use super::wal_room::WalRoom;
 use super::watch::Known;
 use super::{CERTIFICATES, PATRONI_CONFIGURATION, apply};
 use crate::agent::desired::Desired;
@@ -61,6 +63,7 @@ pub struct DatabaseLoop {
     /// The stanzas were ready at the last look.
     ready: bool,
     writes: Writes,
+    wal: WalRoom,
 }
 
 impl DatabaseLoop {
@@ -90,6 +93,7 @@ impl DatabaseLoop {
             stanzas,
             ready: false,
             writes: Writes::default(),
+            wal: WalRoom::of(&environment.data_directory),
         }
     }
 
@@ -166,6 +170,7 @@ impl DatabaseLoop {
         }
         if let (Some(writing), Some(archiver)) = (&observation.writing, observation.archiver.as_mut()) {
             archiver.last_written_wal = self.writes.notice(writing);
+            archiver.volume = self.wal.look(Utc::now());
         }
         // The transaction id moves all the time, and is no news to anybody.
         observation.writing = None;

@@ -4,6 +4,8 @@
 //! writable primary, creates stanzas, and reports on its own Pod. Level-based: all it remembers can be lost.
 
 pub mod apply;
+mod archiving;
+mod configuration;
 mod database_loop;
 pub mod observe;
 pub mod patroni;
@@ -12,6 +14,7 @@ mod spool;
 pub mod sql;
 mod stanza;
 mod stanza_loop;
+mod wal_room;
 pub mod watch;
 
 use std::path::Path;
@@ -74,6 +77,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         stanzas_in,
     );
     let (failures_in, failures) = channel::channel(None);
+    let suspensions = archiving::keep(known.clone());
     let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas, failures);
     let server = server();
     tokio::join!(
@@ -92,6 +96,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         stop.run_until_cancelled(databases.run()),
         stop.run_until_cancelled(stanza_loop.run()),
         stop.run_until_cancelled(spool::follow(spool::directory(), failures_in)),
+        stop.run_until_cancelled(suspensions),
         stop.run_until_cancelled(publisher.run()),
     );
     Ok(())

@@ -59,7 +59,8 @@ const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
     pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text";
 
 const ARCHIVER: &str = "SELECT last_archived_wal, last_archived_time, last_failed_wal, last_failed_time, failed_count, \
-    (SELECT count(*) FROM pg_catalog.pg_ls_archive_statusdir() WHERE name LIKE '%.ready') \
+    (SELECT count(*) FROM pg_catalog.pg_ls_archive_statusdir() WHERE name LIKE '%.ready'), \
+    (SELECT setting::pg_catalog.int8 FROM pg_catalog.pg_settings WHERE name = 'wal_segment_size') \
     FROM pg_catalog.pg_stat_archiver";
 
 /// Looks once.
@@ -95,13 +96,17 @@ pub async fn observe(client: &Client) -> Result<Observation, SqlError> {
 async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
     let row = client.query_one(ARCHIVER, &[]).await?;
     let at = |index: usize| -> Result<Option<DateTime<Utc>>, SqlError> { Ok(row.try_get(index)?) };
+    let (ready_files, segment): (i64, i64) = (row.try_get(5)?, row.try_get(6)?);
     Ok(ArchiverReport {
         last_archived_wal: row.try_get(0)?,
         last_archived_at: at(1)?,
         last_failed_wal: row.try_get(2)?,
         last_failed_at: at(3)?,
         failed_count: row.try_get(4)?,
-        ready_files: row.try_get(5)?,
+        ready_files,
+        ready_bytes: ready_files.saturating_mul(segment).unsigned_abs(),
+        // What follows needs more than one look.
+        volume: None,
         failure: None,
         last_written_wal: None,
     })

@@ -21,6 +21,7 @@ use crate::api::rules;
 #[x_kube(validation = rules::rule(
     "(has(self.enabled) && self.enabled == false) || (has(self.pgbackrest) && has(self.pgbackrest.repos) && size(self.pgbackrest.repos) > 0)",
     "At least one repository must be configured when backups are enabled"))]
+#[x_kube(validation = rules::archiving_goes_on())]
 pub struct Backups {
     /// Whether WAL is archived and backups are taken. On when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

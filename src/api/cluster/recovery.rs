@@ -64,6 +64,9 @@ pub struct RepositoryRecovery {
     /// Bytes of backups, as stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_bytes: Option<i64>,
+    /// What is not as it should be, apart from gaps, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oddities: Vec<String>,
     /// How far the latest restorable time is behind the database, in seconds, rounded up to minutes beyond the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive_lag_seconds: Option<i64>,
@@ -78,6 +81,9 @@ pub struct RecoveryWindow {
     /// The last commit that can be reached; absent while nothing has been committed after the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Where that commit is: `--type=lsn --target=…` of a restore stops right behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_lsn: Option<String>,
     /// The timeline to name as the target.
     pub timeline: i64,
     /// The backup that it begins with.

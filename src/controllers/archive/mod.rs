@@ -18,7 +18,8 @@ pub use watch::run;
 pub const FIELD_MANAGER: &str = "holdfast-archive";
 
 /// The conditions of clusters that this controller writes.
-pub const CONDITIONS: [crate::api::ConditionType; 2] = [
+pub const CONDITIONS: [crate::api::ConditionType; 3] = [
     crate::api::ConditionType::WalContinuous,
+    crate::api::ConditionType::RepositoriesIntact,
     crate::api::ConditionType::RecoveryPointObjectiveMet,
 ];

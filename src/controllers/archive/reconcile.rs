@@ -21,11 +21,10 @@ use crate::catalog::RepositoryPlace;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
 use crate::controllers::context::Context;
-use crate::controllers::reading::ReadError;
-use crate::controllers::round::{Categorized, Rounds};
-use crate::controllers::writer::WriteError;
+use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
+use crate::telemetry::archiver;
 use crate::telemetry::recovery::Repository as Measured;
 
 /// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
@@ -51,26 +50,6 @@ impl Shared {
     }
 }
 
-/// Why a reconcile did not get through.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A read failed.
-    #[error(transparent)]
-    Dereference(#[from] ReadError),
-    /// A write failed.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-impl Categorized for Failure {
-    fn category(&self) -> &'static str {
-        match self {
-            Self::Dereference(error) => error.category(),
-            Self::Write(error) => error.category(),
-        }
-    }
-}
-
 /// Reconciles one cluster, while this replica leads, counted and measured.
 pub async fn round(
     object: Arc<DeserializeGuard<PerconaPGCluster>>,
@@ -92,11 +71,10 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
     if left_alone {
         shared.surveys.forget(&cluster.uid().unwrap_or_default());
         let namespace = cluster.namespace().unwrap_or_default();
-        shared
-            .context
-            .metrics
-            .recovery()
-            .forget(&namespace, &cluster.name_any());
+        let metrics = &shared.context.metrics;
+        metrics.recovery().forget(&namespace, &cluster.name_any());
+        let cluster = archiver::Cluster::new(&namespace, &cluster.name_any());
+        metrics.archiver().forget(&cluster);
         return Ok(Action::await_change());
     }
     let observed = dereference(&shared.context.client, Arc::new(cluster.clone())).await?;
@@ -113,7 +91,7 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
 /// After a failure: soon again.
 #[must_use]
 pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
-    if matches!(failure, Failure::Write(WriteError::NotLeading)) {
+    if failure.is_lost_lead() {
         return Action::await_change();
     }
     tracing::warn!(category = failure.category(), error = %failure, "what can be restored is not told");
@@ -220,7 +198,11 @@ async fn tell(
                 name: &repository.name,
                 picture,
                 trouble: surveyed.trouble.as_ref(),
-                lag: picture.and_then(|picture| status::lag(picture, last_written, now)),
+                // How far behind a repository is that gets no WAL says nothing.
+                lag: picture
+                    .filter(|_| !repository.is_suspended())
+                    .and_then(|picture| status::lag(picture, last_written, now)),
+                suspended: repository.is_suspended(),
             }
         })
         .collect();
@@ -262,6 +244,12 @@ fn measure(shared: &Shared, observed: &Observed, found: &[Found<'_>]) {
         &cluster,
         &found.iter().map(|found| found.name).collect::<Vec<_>>(),
     );
+    let archiver = archiver::Cluster::new(&namespace, &cluster);
+    shared
+        .context
+        .metrics
+        .archiver()
+        .measure(&archiver, &status::waiting(observed.archiver.as_ref()));
     for found in found {
         let repository = Measured::new(&namespace, &cluster, found.name);
         metrics.readable(&repository, found.trouble.is_none());

@@ -11,7 +11,9 @@ pub use conditions::conditions;
 pub use repository::repository;
 
 use super::surveys::Trouble;
+use crate::agent::report::ArchiverReport;
 use crate::survey::Picture;
+use crate::telemetry::archiver::Waiting;
 
 /// `listedAt` alone is not worth a write for so long.
 const STILL_FRESH: TimeDelta = TimeDelta::minutes(5);
@@ -27,12 +29,28 @@ pub struct Found<'a> {
     pub trouble: Option<&'a Trouble>,
     /// How far its latest restorable time is behind the database, if that can be told.
     pub lag: Option<TimeDelta>,
+    /// The user keeps WAL from it.
+    pub suspended: bool,
 }
 
 /// RFC 3339 in UTC, with microseconds, as PostgreSQL keeps commit times.
 #[must_use]
 pub fn written(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What waits on the primary, for the metrics.
+#[must_use]
+pub fn waiting(archiver: Option<&ArchiverReport>) -> Waiting {
+    let whole = |bytes: u64| i64::try_from(bytes).ok();
+    let volume = archiver.and_then(|archiver| archiver.volume.as_ref());
+    Waiting {
+        files: archiver.map(|archiver| archiver.ready_files),
+        bytes: archiver.and_then(|archiver| whole(archiver.ready_bytes)),
+        volume_size: volume.and_then(|volume| whole(volume.size)),
+        volume_free: volume.and_then(|volume| whole(volume.free)),
+        full_at: volume.and_then(|volume| volume.full_at),
+    }
 }
 
 /// How far what can be restored is behind the database. `last_written`: the segment that the primary wrote to when

@@ -206,6 +206,11 @@ fn not_ready(cluster: &PerconaPGCluster, repository: &Repository) -> Option<(Rea
     {
         return Some((Reason::RepoHostNotReady, condition.message.clone()));
     }
+    // Its own WAL would never arrive.
+    if repository.is_suspended() {
+        let what = format!("suspendArchiving of {} is true", repository.name);
+        return Some((Reason::ArchivingSuspended, what));
+    }
     let leads = status
         .postgres
         .as_ref()

@@ -21,9 +21,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
-use crate::controllers::reading::ReadError;
-use crate::controllers::round::{Categorized, Rounds};
-use crate::controllers::writer::WriteError;
+use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::domain::progress::Tracker;
 use crate::pgbackrest::repository::BackupEvidence;
 
@@ -61,26 +59,6 @@ impl Shared {
     }
 }
 
-/// Why a reconcile did not get through.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A read failed.
-    #[error(transparent)]
-    Dereference(#[from] ReadError),
-    /// A write failed.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-impl Categorized for Failure {
-    fn category(&self) -> &'static str {
-        match self {
-            Self::Dereference(error) => error.category(),
-            Self::Write(error) => error.category(),
-        }
-    }
-}
-
 /// Reconciles one backup.
 pub async fn reconcile(
     object: Arc<DeserializeGuard<PerconaPGBackup>>,
@@ -113,7 +91,7 @@ pub async fn reconcile(
 /// After a failure: soon again.
 #[must_use]
 pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGBackup>>, failure: &Failure, _: Arc<Shared>) -> Action {
-    if matches!(failure, Failure::Write(WriteError::NotLeading)) {
+    if failure.is_lost_lead() {
         return Action::await_change();
     }
     tracing::warn!(category = failure.category(), error = %failure, "reconcile of a backup failed");

@@ -12,12 +12,12 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 
 use super::decide::state;
-use super::reconcile::{Failure, Shared, on_failure, reconcile};
+use super::reconcile::{Shared, on_failure, reconcile};
 use crate::api::names::{ANNOTATION_BACKUP, LABEL_PGBACKREST_BACKUP};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
 use crate::controllers::reading::{in_each_namespace, within};
-use crate::controllers::round::leadership_gained;
+use crate::controllers::round::{Failure, leadership_gained};
 use crate::controllers::watching::{Complaints, Pauses};
 
 type Guarded = DeserializeGuard<PerconaPGBackup>;

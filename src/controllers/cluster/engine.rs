@@ -63,6 +63,7 @@ pub fn repos(spec: &PerconaPGClusterSpec) -> Vec<Repo> {
             Some(Repo {
                 name: repository.name.clone(),
                 key: repository.key()?,
+                suspended: repository.is_suspended(),
             })
         })
         .collect()

@@ -39,7 +39,13 @@ pub fn next(
     backups: &[PerconaPGBackup],
     now: DateTime<Utc>,
 ) -> Step {
-    if !verdict.stanza || !verdict.empty || cluster.paused {
+    let suspended = cluster.backups.as_ref().is_some_and(|backups| {
+        backups
+            .repos
+            .iter()
+            .any(|repo| repo.name == verdict.repo && repo.suspended)
+    });
+    if !verdict.stanza || !verdict.empty || cluster.paused || suspended {
         return Step::Nothing;
     }
     // Any backup of that repository which runs or has succeeded will do.
@@ -184,6 +190,15 @@ mod tests {
         for verdict in [without, full] {
             assert_eq!(next(&cluster, &verdict, &[], at(0)), Step::Nothing);
         }
+    }
+
+    #[test]
+    fn none_is_taken_into_a_repository_that_gets_no_wal() {
+        let mut cluster = cluster(SMALL);
+        for repo in &mut cluster.backups.as_mut().unwrap().repos {
+            repo.suspended = true;
+        }
+        assert_eq!(next(&cluster, &ready(), &[], at(0)), Step::Nothing);
     }
 
     #[test]

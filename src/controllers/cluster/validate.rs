@@ -457,6 +457,7 @@ fn volumes(names: &Names, spec: &PerconaPGClusterSpec, existence: &Existence) ->
                 repo: Repo {
                     name: repository.name.clone(),
                     key: repository.key()?,
+                    suspended: repository.is_suspended(),
                 },
                 claim: volumes::claim_name(names, &repository.name, claims),
                 spec: volumes::claim_spec(wanted, volumes::find(names, &repository.name, claims)),

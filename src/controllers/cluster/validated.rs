@@ -210,6 +210,17 @@ pub struct Repo {
     pub name: String,
     /// 1 to 4.
     pub key: u8,
+    /// The user keeps WAL from it.
+    pub suspended: bool,
+}
+
+impl Backups {
+    /// Keys of the repositories that the user keeps WAL from.
+    #[must_use]
+    pub fn suspended(&self) -> Vec<u8> {
+        let suspended = self.repos.iter().filter(|repo| repo.suspended);
+        suspended.map(|repo| repo.key).collect()
+    }
 }
 
 impl ValidatedCluster {

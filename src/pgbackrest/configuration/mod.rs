@@ -37,6 +37,8 @@ pub const FILE_NAME: &str = "~holdfast.conf";
 pub const SERVER_FILE_NAME: &str = "~holdfast_server.conf";
 /// Directory of the certificates for pgBackRest's own TLS.
 pub const TLS_DIRECTORY: &str = "/etc/pgbackrest-tls";
+/// Configuration for `archive-push` while repositories are suspended, in every instance pod: all but theirs.
+pub const ARCHIVING_DIRECTORY: &str = "/tmp/holdfast/archiving";
 /// Where asynchronous archiving keeps its state, on the data volume.
 pub const SPOOL_PATH: &str = "/pgdata/pgbackrest-spool";
 /// Lock files of the instance, on the data volume: here is what keeps two backups apart.

@@ -271,3 +271,45 @@ async fn a_look_reads_a_bounded_number_of_segments_and_the_next_one_goes_on() {
     assert_eq!(windows(&picture), [(2, Some(3), 1)]);
     assert_eq!(picture.oddities, []);
 }
+
+#[tokio::test]
+async fn an_older_copy_of_the_repository_is_noticed_until_a_newer_backup_is_there() {
+    let mut shelf = Shelf::new(1000);
+    shelf.wal(1, 1..=20);
+    shelf.backup(1, 2);
+    let old = shelf.memory.take("backup.info");
+    for (name, content) in &old {
+        shelf.memory.put(name, content, None);
+    }
+    shelf.backup(1, 12);
+    let mut known = KnownRepository::default();
+    assert_eq!(look(&mut known, &shelf, 60).await.oddities, []);
+    shelf.memory.take("backup.info");
+    for (name, content) in &old {
+        shelf.memory.put(name, content, None);
+    }
+    for later in [61, 62] {
+        let picture = look(&mut known, &shelf, later).await;
+        assert!(
+            matches!(&picture.oddities[..], [Oddity::RolledBack { .. }]),
+            "{:?}",
+            picture.oddities
+        );
+    }
+    shelf.backup(1, 15);
+    assert_eq!(look(&mut known, &shelf, 63).await.oddities, []);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_ahead_is_noticed_and_five_minutes_are_not() {
+    let mut shelf = Shelf::new(1000);
+    shelf.wal(1, 1..=70);
+    shelf.backup(1, 2);
+    let picture = first_look(&shelf, 10).await;
+    assert!(
+        matches!(&picture.oddities[..], [Oddity::ClockAhead { time, .. }] if *time == minute(70)),
+        "{:?}",
+        picture.oddities
+    );
+    assert_eq!(first_look(&shelf, 65).await.oddities, []);
+}

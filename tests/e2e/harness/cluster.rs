@@ -28,7 +28,16 @@ pub struct Cluster {
     pub more: BTreeMap<String, String>,
     /// `spec.backups.objectives.recoveryPoint`.
     pub recovery_point: Option<String>,
+    /// `repo2`, in the same bucket.
+    pub second: Option<Second>,
     stores: &'static Stores,
+}
+
+/// A second repository in the bucket of the first.
+#[derive(Clone)]
+pub struct Second {
+    pub key_secret: String,
+    pub suspended: bool,
 }
 
 impl Cluster {
@@ -47,6 +56,7 @@ impl Cluster {
             cipher: None,
             more: BTreeMap::new(),
             recovery_point: None,
+            second: None,
             stores,
         }
     }
@@ -57,6 +67,23 @@ impl Cluster {
             cipher: Some(format!("passphrase-{:016x}", rand::random::<u64>())),
             ..Self::plain(name, scenario)
         }
+    }
+
+    /// The same with a second repository.
+    pub fn double(name: &str, scenario: &Scenario) -> Self {
+        let plain = Self::plain(name, scenario);
+        Self {
+            second: Some(Second {
+                key_secret: plain.key_secret.clone(),
+                suspended: false,
+            }),
+            ..plain
+        }
+    }
+
+    /// Path of the second repository.
+    pub fn second_path(&self) -> String {
+        self.path.replace("repo1", "repo2")
     }
 
     /// Name of the Secret with the credentials.
@@ -75,6 +102,12 @@ impl Cluster {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
+        if self.second.is_some() {
+            let own = |(key, value): (&String, &String)| (key.replace("repo1", "repo2"), value.clone());
+            let second: Vec<_> = options.iter().map(own).collect();
+            options.extend(second);
+            options.insert("repo2-path".to_owned(), self.second_path());
+        }
         options.extend(self.more.clone());
         if self.cipher.is_some() {
             options.insert("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned());
@@ -88,6 +121,10 @@ impl Cluster {
             "[global]\nrepo1-s3-key={}\nrepo1-s3-key-secret={}\n",
             self.key, self.key_secret
         );
+        if let Some(second) = &self.second {
+            let (key, secret) = (&self.key, &second.key_secret);
+            ini.extend(["repo2-s3-key=", key, "\nrepo2-s3-key-secret=", secret, "\n"]);
+        }
         if let Some(cipher) = &self.cipher {
             ini.extend(["repo1-cipher-pass=", cipher, "\n"]);
         }
@@ -108,6 +145,19 @@ impl Cluster {
         .unwrap()
     }
 
+    fn repositories(&self) -> Value {
+        let store = json!({
+            "bucket": self.bucket, "endpoint": self.endpoint, "region": self.stores.of("S3_REGION"),
+        });
+        let first = json!({ "name": "repo1", "s3": store });
+        match &self.second {
+            None => json!([first]),
+            Some(second) => {
+                json!([first, { "name": "repo2", "s3": store, "suspendArchiving": second.suspended }])
+            }
+        }
+    }
+
     fn object(&self) -> Value {
         json!({
             "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
@@ -123,9 +173,7 @@ impl Cluster {
                 "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
                     "global": self.options(),
-                    "repos": [{ "name": "repo1", "s3": {
-                        "bucket": self.bucket, "endpoint": self.endpoint, "region": self.stores.of("S3_REGION"),
-                    } }],
+                    "repos": self.repositories(),
                 } },
             },
         })

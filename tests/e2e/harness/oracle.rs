@@ -25,6 +25,19 @@ impl Scenario {
 
     /// Runs pgBackRest by hand, against the bucket.
     pub async fn pgbackrest(&self, cluster: &Cluster, arguments: &[&str]) -> String {
+        let command: Vec<&str> = ["pgbackrest", "--stanza=db"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        let (ended_well, logs) = self.by_hand(cluster, &command).await;
+        assert!(ended_well, "pgbackrest {arguments:?}: {logs}");
+        logs
+    }
+
+    /// Runs a command in a pod that has PostgreSQL, pgBackRest, the configuration for the bucket and an empty `/pgdata`;
+    /// whether it ended well, and what it said.
+    pub async fn by_hand(&self, cluster: &Cluster, command: &[&str]) -> (bool, String) {
         let name = format!("witness-{:08x}", rand::random::<u32>());
         let options: Vec<String> = cluster
             .options()
@@ -47,11 +60,6 @@ impl Scenario {
         }))
         .unwrap();
         self.apply(&secret).await;
-        let command: Vec<&str> = ["pgbackrest", "--stanza=db"]
-            .iter()
-            .chain(arguments)
-            .copied()
-            .collect();
         let pod: Pod = serde_json::from_value(json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": { "e2e": "witness" } },
             "spec": {
@@ -61,15 +69,21 @@ impl Scenario {
                 "containers": [{
                     "name": "pgbackrest", "image": image(), "command": command,
                     "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
-                    "volumeMounts": [{ "name": "configuration", "mountPath": "/etc/pgbackrest" }],
+                    "volumeMounts": [
+                        { "name": "configuration", "mountPath": "/etc/pgbackrest" },
+                        { "name": "data", "mountPath": "/pgdata" },
+                    ],
                 }],
-                "volumes": [{ "name": "configuration", "secret": { "secretName": name, "defaultMode": 0o440 } }],
+                "volumes": [
+                    { "name": "configuration", "secret": { "secretName": name, "defaultMode": 0o440 } },
+                    { "name": "data", "emptyDir": {} },
+                ],
             },
         }))
         .unwrap();
         self.apply(&pod).await;
         let ended = self
-            .until(&name, "ended", minutes(2), |pod: &Pod| {
+            .until(&name, "ended", minutes(3), |pod: &Pod| {
                 ["Succeeded", "Failed"].contains(&phase(pod))
             })
             .await;
@@ -78,10 +92,9 @@ impl Scenario {
             .logs(&name, &LogParams::default())
             .await
             .unwrap();
-        assert_eq!(phase(&ended), "Succeeded", "pgbackrest {arguments:?}: {logs}");
         let _ = self.api::<Pod>().delete(&name, &DeleteParams::default()).await;
         let _ = self.api::<Secret>().delete(&name, &DeleteParams::default()).await;
-        logs
+        (phase(&ended) == "Succeeded", logs)
     }
 
     /// The status of a backup says what pgBackRest sees in the repository, which holds it exactly once.

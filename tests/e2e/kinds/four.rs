@@ -125,6 +125,15 @@ impl<'a> Four<'a> {
         find(&cluster).unwrap()
     }
 
+    /// Waits until what is said of missing WAL holds.
+    pub async fn until_wal_continuous(&self, what: &str, holds: impl Fn((&str, &str, &str)) -> bool) {
+        let told = |cluster: &PerconaPGCluster| {
+            let status = cluster.status.clone().unwrap_or_default();
+            condition(&status.conditions, "WALContinuous").is_some_and(&holds)
+        };
+        self.scenario.until("app", what, minutes(2), told).await;
+    }
+
     /// What `pgbackrest info` says of one repository, in the pod that can see them all.
     pub async fn info(&self, repository: &str) -> Value {
         let key = format!("--repo={}", repository.trim_start_matches("repo"));

@@ -4,7 +4,6 @@
 //! never, since it accepts any database; a stanza of another PostgreSQL is reported and left alone.
 
 mod claim;
-mod configuration;
 mod info;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +15,8 @@ use kube::{Api, Client};
 use tokio::process::Command;
 
 use self::claim::Claim;
-use self::configuration::SingleRepository;
 use self::info::Stanza;
+use super::configuration::{self, SingleRepository};
 use crate::agent::desired::{DesiredRepository, DesiredStanza};
 use crate::agent::environment::InstanceEnvironment;
 use crate::agent::pgbackrest::{self, Finished};

@@ -7,6 +7,7 @@ use super::{Found, written};
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, Reason};
 use crate::domain::windows::{Cost, Defect, Gap, Unusable};
+use crate::survey::Oddity;
 
 /// A sentence names so many gaps at most; all of them are in `status.recovery`.
 const NAMED: usize = 3;
@@ -42,12 +43,55 @@ pub fn conditions(
         );
     };
     set(ConditionType::WalContinuous, continuous(found));
+    set(ConditionType::RepositoriesIntact, intact(found));
     if let Some(objective) = objective {
         set(ConditionType::RecoveryPointObjectiveMet, met(found, objective));
     } else {
         conditions::remove(&mut kept, ConditionType::RecoveryPointObjectiveMet.as_str());
     }
     kept
+}
+
+fn intact(found: &[Found<'_>]) -> (Status, Reason, String) {
+    let oddities = || {
+        found.iter().flat_map(|one| {
+            let oddities = one.picture.map(|picture| &picture.oddities);
+            oddities.into_iter().flatten().map(|oddity| (one.name, oddity))
+        })
+    };
+    let bad: Vec<(Reason, String)> = oddities()
+        .filter_map(|(name, oddity)| Some((reason(oddity)?, format!("{name}: {oddity}"))))
+        .collect();
+    if let Some((reason, _)) = bad.first() {
+        let told: Vec<&str> = bad.iter().map(|(_, text)| text.as_str()).collect();
+        return (Status::False, *reason, told.join("; "));
+    }
+    if let Some((one, trouble)) = found.iter().find_map(|one| Some((one, one.trouble?))) {
+        let message = format!("{} cannot be read: {}", one.name, trouble.message);
+        return (Status::Unknown, trouble.reason, message);
+    }
+    if found.iter().any(|one| one.picture.is_none()) {
+        let message = "the repositories are being read".to_owned();
+        return (Status::Unknown, Reason::InProgress, message);
+    }
+    let message = "every repository is as it was left".to_owned();
+    (Status::True, Reason::AsSpecified, message)
+}
+
+/// What is worth a condition. The rest is told in `status.recovery`: it puts nothing at risk, or is a gap besides.
+fn reason(oddity: &Oddity) -> Option<Reason> {
+    match oddity {
+        Oddity::InfoFromCopy { .. } | Oddity::HistoryUnreadable { .. } => Some(Reason::RepositoryDamaged),
+        Oddity::IdentitiesDiffer { .. } => Some(Reason::RepositoryMixed),
+        Oddity::RolledBack { .. } => Some(Reason::RepositoryRolledBack),
+        Oddity::ClockAhead { .. } => Some(Reason::ClocksDisagree),
+        Oddity::HistoryMissing { .. }
+        | Oddity::Foreign { .. }
+        | Oddity::WrongSize { .. }
+        | Oddity::Vanished { .. }
+        | Oddity::Unfinished { .. }
+        | Oddity::CommitTimesUnknown { .. } => None,
+    }
 }
 
 fn continuous(found: &[Found<'_>]) -> (Status, Reason, String) {

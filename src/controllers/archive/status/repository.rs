@@ -22,9 +22,11 @@ pub fn repository(found: &Found<'_>, before: Option<&RepositoryRecovery>) -> Rep
         None => before.cloned().unwrap_or_default(),
     };
     found.name.clone_into(&mut entry.name);
-    let reason = found
-        .trouble
-        .map_or(Reason::AsSpecified, |trouble| trouble.reason);
+    let reason = match found.trouble {
+        Some(trouble) => trouble.reason,
+        None if found.suspended => Reason::ArchivingSuspended,
+        None => Reason::AsSpecified,
+    };
     entry.state = Some(reason.as_str().to_owned());
     entry.archive_lag_seconds = found.lag.map(in_steps);
     if let Some(before) = before
@@ -76,6 +78,12 @@ fn of_picture(picture: &Picture) -> RepositoryRecovery {
         segments: Some(sum(picture.archives.iter().map(|archive| archive.segments))),
         archive_bytes: Some(sum(picture.archives.iter().map(|archive| archive.bytes))),
         backup_bytes: Some(sum(picture.backups.iter().map(|backup| backup.repository.delta))),
+        oddities: picture
+            .oddities
+            .iter()
+            .take(LIST_LIMIT)
+            .map(ToString::to_string)
+            .collect(),
         ..RepositoryRecovery::default()
     }
 }
@@ -92,6 +100,7 @@ fn window(window: &Window) -> RecoveryWindow {
     RecoveryWindow {
         from: written(window.from),
         to: window.to.map(written),
+        to_lsn: window.to_lsn.map(|lsn| lsn.to_string()),
         timeline: i64::from(window.timeline),
         backup: window.backup.as_str().to_owned(),
     }

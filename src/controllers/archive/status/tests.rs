@@ -6,7 +6,7 @@ use crate::api::{Reason, conditions as all};
 use crate::domain::wal::SegmentSize;
 use crate::domain::windows::{Cost, Gap, Recovery, Window};
 use crate::pgbackrest::repository::DatabaseIdentity;
-use crate::survey::{ArchivePicture, Requests};
+use crate::survey::{ArchivePicture, Oddity, Requests};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -158,6 +158,65 @@ fn a_store_that_cannot_be_read_keeps_what_was_known_with_its_age() {
         assert_eq!(after.windows, before.windows);
         assert_eq!(after.listed_at, before.listed_at);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_repository_is_told_with_its_reason_and_small_things_are_only_listed() {
+    let intact = picture(vec![window(0, Some(40), "000000010000000000000004")], vec![]);
+    let with = |oddity: Oddity| Picture {
+        oddities: vec![oddity],
+        ..intact.clone()
+    };
+    let said = |picture: &Picture| {
+        let said = condition(&[found(picture)], None, "RepositoriesIntact").unwrap();
+        (said.status, said.reason)
+    };
+    assert_eq!(said(&intact).0, "True");
+    let foreign = with(Oddity::Foreign {
+        place: "18-1".to_owned(),
+        files: 2,
+    });
+    assert_eq!(said(&foreign).0, "True");
+    assert_eq!(
+        repository(&found(&foreign), None).oddities,
+        ["2 files in 18-1 are not pgBackRest's"]
+    );
+    let copy = Oddity::InfoFromCopy {
+        file: "backup.info".to_owned(),
+        what: "it is cut short".to_owned(),
+    };
+    let mixed = Oddity::IdentitiesDiffer {
+        archive: 1,
+        backup: 2,
+    };
+    let back = Oddity::RolledBack {
+        backup: "20261121-013455F".parse().unwrap(),
+    };
+    let clock = Oddity::ClockAhead {
+        what: "the last commit was made".to_owned(),
+        time: at(3600),
+    };
+    for (oddity, reason) in [
+        (copy, "RepositoryDamaged"),
+        (mixed, "RepositoryMixed"),
+        (back, "RepositoryRolledBack"),
+        (clock, "ClocksDisagree"),
+    ] {
+        assert_eq!(said(&with(oddity)), ("False".to_owned(), reason.to_owned()));
+    }
+}
+
+#[test]
+fn a_repository_that_gets_no_wal_by_the_users_wish_says_so() {
+    let known = picture(vec![window(0, Some(40), "000000010000000000000004")], vec![]);
+    let suspended = Found {
+        suspended: true,
+        ..found(&known)
+    };
+    let entry = repository(&suspended, None);
+    assert_eq!(entry.state.as_deref(), Some("ArchivingSuspended"));
+    assert_eq!(entry.archive_lag_seconds, None);
+    assert_eq!(entry.windows.len(), 1, "what is there can be restored");
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub fn build(
                     key: repo.key,
                 })
                 .collect(),
+            suspended: backups.suspended(),
         }),
     };
     desired.revision = hex::encode(Sha256::digest(render(&desired)?))

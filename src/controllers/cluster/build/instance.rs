@@ -14,9 +14,8 @@ use super::metadata::{annotations, labels, lasting, owned, with};
 use super::patroni::local_key;
 use super::pgbackrest;
 use super::pod::{
-    AGENT_BINARY, claim_volume, container_security, empty_dir, env, env_field, from_config_map, from_secret,
-    init_container, limited_empty_dir, mount, pod_security, port, projected, read_only, shared_memory,
-    spread,
+    AGENT_BINARY, around, claim_volume, container_security, empty_dir, env, env_field, from_config_map,
+    from_secret, init_container, limited_empty_dir, mount, port, projected, read_only, shared_memory,
 };
 use crate::controllers::cluster::names::{
     ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI,
@@ -103,15 +102,6 @@ fn pod(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Po
     let settings = &set.pod;
     let mut init_containers = vec![init_container(cluster)];
     init_containers.extend(settings.init_containers.iter().cloned());
-    let mut containers = vec![database(cluster, set)];
-    if cluster.backups.is_some() {
-        containers.push(pgbackrest(cluster, set));
-    } else {
-        containers.push(agent_alone(cluster, set));
-    }
-    containers.extend(settings.sidecars.iter().cloned());
-    let mut volumes = volumes(cluster, set, instance);
-    volumes.extend(settings.volumes.iter().cloned());
     let data_pods = LabelSelector {
         match_labels: Some(
             [
@@ -123,28 +113,28 @@ fn pod(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Po
         ),
         match_expressions: None,
     };
+    let pod = around(
+        database(cluster, set),
+        volumes(cluster, set, instance),
+        cluster,
+        settings,
+        &data_pods,
+    );
+    let beside = if cluster.backups.is_some() {
+        pgbackrest(cluster, set)
+    } else {
+        agent_alone(cluster, set)
+    };
+    let mut containers = pod.containers;
+    containers.insert(1, beside);
     PodSpec {
         service_account_name: Some(cluster.names.instance_account()),
         automount_service_account_token: Some(true),
-        enable_service_links: Some(false),
-        security_context: Some(pod_security(settings.security.as_ref())),
         // Patroni's clean stop writes a checkpoint and waits for the last WAL to be archived.
         termination_grace_period_seconds: Some(60),
-        image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
-            .then(|| cluster.images.pull_secrets.clone()),
-        affinity: settings.affinity.clone(),
-        tolerations: (!settings.tolerations.is_empty()).then(|| settings.tolerations.clone()),
-        topology_spread_constraints: Some(
-            settings
-                .topology_spread
-                .clone()
-                .unwrap_or_else(|| spread(&data_pods)),
-        ),
-        priority_class_name: settings.priority_class.clone(),
         init_containers: Some(init_containers),
         containers,
-        volumes: Some(volumes),
-        ..PodSpec::default()
+        ..pod
     }
 }
 

@@ -12,6 +12,7 @@ use crate::controllers::cluster::names::{
     LABEL_CLUSTER, LABEL_PATRONI, LABEL_ROLE, PGBOUNCER_USER, REPLICATION_USER, paths,
 };
 use crate::controllers::cluster::validated::ValidatedCluster;
+use crate::pgbackrest::configuration::ARCHIVING_DIRECTORY;
 
 /// The only archive command there is. Nothing may follow it: its exit code is what PostgreSQL believes.
 pub const ARCHIVE_COMMAND: &str = r#"pgbackrest --stanza=db archive-push "%p""#;
@@ -66,10 +67,11 @@ fn parameters(cluster: &ValidatedCluster, user: Map<String, Value>) -> Map<Strin
         .unwrap_or_default()
         .to_owned();
     all.extend(user);
-    let archive_command = if cluster.backups.is_some() {
-        ARCHIVE_COMMAND
-    } else {
-        DISCARD_WAL
+    let archive_command = match &cluster.backups {
+        Some(backups) if backups.suspended().is_empty() => ARCHIVE_COMMAND.to_owned(),
+        // Without that directory, which the agents keep, pgBackRest fails and PostgreSQL keeps the segment.
+        Some(_) => format!(r#"pgbackrest --config-path={ARCHIVING_DIRECTORY} --stanza=db archive-push "%p""#),
+        None => DISCARD_WAL.to_owned(),
     };
     let mandatory = json!({
         "archive_mode": "on",

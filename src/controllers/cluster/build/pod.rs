@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapProjection, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSecurityContext,
+    KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
     ProjectedVolumeSource, SeccompProfile, SecretProjection, SecurityContext, TopologySpreadConstraint,
     Volume, VolumeMount, VolumeProjection,
 };
@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::controllers::cluster::names::paths;
-use crate::controllers::cluster::validated::ValidatedCluster;
+use crate::controllers::cluster::validated::{PodSettings, ValidatedCluster};
 
 /// Our binary, where the init container has put it.
 pub const AGENT_BINARY: &str = "/opt/holdfast/holdfast";
@@ -53,6 +53,35 @@ fn runtime_default() -> SeccompProfile {
     SeccompProfile {
         type_: "RuntimeDefault".to_owned(),
         localhost_profile: None,
+    }
+}
+
+/// A Pod of ours around one container, with all that the user may say of any: where it runs, and what runs beside it.
+/// Unless the user says otherwise it keeps apart from the Pods that `kin` selects. It asks the API server nothing.
+pub fn around(
+    main: Container,
+    volumes: Vec<Volume>,
+    cluster: &ValidatedCluster,
+    settings: &PodSettings,
+    kin: &LabelSelector,
+) -> PodSpec {
+    let pull_secrets = &cluster.images.pull_secrets;
+    let mut containers = vec![main];
+    containers.extend(settings.sidecars.iter().cloned());
+    let mut all = volumes;
+    all.extend(settings.volumes.iter().cloned());
+    PodSpec {
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(pod_security(settings.security.as_ref())),
+        image_pull_secrets: (!pull_secrets.is_empty()).then(|| pull_secrets.clone()),
+        affinity: settings.affinity.clone(),
+        tolerations: (!settings.tolerations.is_empty()).then(|| settings.tolerations.clone()),
+        topology_spread_constraints: Some(settings.topology_spread.clone().unwrap_or_else(|| spread(kin))),
+        priority_class_name: settings.priority_class.clone(),
+        containers,
+        volumes: Some(all),
+        ..PodSpec::default()
     }
 }
 
@@ -213,7 +242,7 @@ pub fn port(name: &str, number: i32) -> ContainerPort {
 }
 
 /// Unless the user says otherwise, Pods of one kind keep apart where they can.
-pub fn spread(selector: &LabelSelector) -> Vec<TopologySpreadConstraint> {
+fn spread(selector: &LabelSelector) -> Vec<TopologySpreadConstraint> {
     ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
         .map(|key| TopologySpreadConstraint {
             max_skew: 1,

@@ -15,8 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::certificates::{Certificates, secret, short_common_name};
 use super::metadata::{annotations, labelled, labels, owned, with};
 use super::pod::{
-    container_security, empty_dir, from_config_map, from_secret, mount, pod_security, projected, read_only,
-    spread,
+    around, container_security, empty_dir, from_config_map, from_secret, mount, projected, read_only,
 };
 use super::users::new_password;
 use super::{BuildError, Held};
@@ -220,11 +219,8 @@ fn deployment(cluster: &ValidatedCluster, pooler: &Pooler, fingerprint: &str) ->
 }
 
 fn pod(cluster: &ValidatedCluster, pooler: &Pooler, selector: &LabelSelector) -> PodSpec {
-    let settings = &pooler.pod;
     let name = cluster.names.pgbouncer();
-    let mut containers = vec![container(cluster, pooler)];
-    containers.extend(settings.sidecars.iter().cloned());
-    let mut volumes = vec![
+    let volumes = vec![
         empty_dir("tmp"),
         projected(
             "pgbouncer-config",
@@ -242,26 +238,13 @@ fn pod(cluster: &ValidatedCluster, pooler: &Pooler, selector: &LabelSelector) ->
             ],
         ),
     ];
-    volumes.extend(settings.volumes.iter().cloned());
-    PodSpec {
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        security_context: Some(pod_security(settings.security.as_ref())),
-        image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
-            .then(|| cluster.images.pull_secrets.clone()),
-        affinity: settings.affinity.clone(),
-        tolerations: (!settings.tolerations.is_empty()).then(|| settings.tolerations.clone()),
-        topology_spread_constraints: Some(
-            settings
-                .topology_spread
-                .clone()
-                .unwrap_or_else(|| spread(selector)),
-        ),
-        priority_class_name: settings.priority_class.clone(),
-        containers,
-        volumes: Some(volumes),
-        ..PodSpec::default()
-    }
+    around(
+        container(cluster, pooler),
+        volumes,
+        cluster,
+        &pooler.pod,
+        selector,
+    )
 }
 
 fn container(cluster: &ValidatedCluster, pooler: &Pooler) -> Container {

@@ -10,8 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use super::metadata::{annotations, labels, lasting, owned, with};
 use super::pgbackrest;
 use super::pod::{
-    AGENT_BINARY, claim_volume, container_security, empty_dir, env, from_secret, init_container,
-    limited_empty_dir, mount, pod_security, port, read_only, spread,
+    AGENT_BINARY, around, claim_volume, container_security, empty_dir, env, from_secret, init_container,
+    limited_empty_dir, mount, port, read_only,
 };
 use crate::api::names::{
     LABEL_PGBACKREST, LABEL_PGBACKREST_DEDICATED, LABEL_PGBACKREST_REPO, LABEL_PGBACKREST_VOLUME,
@@ -106,30 +106,12 @@ fn pod(cluster: &ValidatedCluster, backups: &Backups) -> PodSpec {
             values: Some(vec!["postgres".to_owned(), DATA.to_owned()]),
         }]),
     };
-    let mut containers = vec![container(cluster, backups)];
-    containers.extend(settings.sidecars.iter().cloned());
+    let main = container(cluster, backups);
     PodSpec {
         service_account_name: Some(cluster.names.pgbackrest()),
-        // The agent here asks the API server nothing.
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        security_context: Some(pod_security(settings.security.as_ref())),
         termination_grace_period_seconds: Some(30),
-        image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
-            .then(|| cluster.images.pull_secrets.clone()),
-        affinity: settings.affinity.clone(),
-        tolerations: (!settings.tolerations.is_empty()).then(|| settings.tolerations.clone()),
-        topology_spread_constraints: Some(
-            settings
-                .topology_spread
-                .clone()
-                .unwrap_or_else(|| spread(&data_pods)),
-        ),
-        priority_class_name: settings.priority_class.clone(),
         init_containers: Some(vec![init_container(cluster)]),
-        containers,
-        volumes: Some(volumes(cluster, backups)),
-        ..PodSpec::default()
+        ..around(main, volumes(cluster, backups), cluster, settings, &data_pods)
     }
 }
 
@@ -193,7 +175,6 @@ fn volumes(cluster: &ValidatedCluster, backups: &Backups) -> Vec<Volume> {
     let mut volumes = vec![empty_dir("holdfast"), limited_empty_dir("tmp", "2Gi")];
     volumes.extend(pgbackrest::volumes(cluster, backups, &files, Some(server)));
     volumes.extend(backups.volumes.iter().map(volume_of));
-    volumes.extend(backups.repo_host.pod.volumes.iter().cloned());
     volumes
 }
 

@@ -82,7 +82,7 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
     progress(&mut set, facts, ready, paused);
     users(&mut set, facts);
     let backup = repositories(&mut set, facts);
-    let (holds, reason, message) = super::archiving::judge(facts);
+    let (holds, reason, message) = super::archiving::judge(facts, now);
     set(ConditionType::ArchivingHealthy.as_str(), holds, reason, &message);
     let (holds, reason, message) = match backup {
         Some((reason, message)) => (false, reason, message),

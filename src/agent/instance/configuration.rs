@@ -1,51 +1,52 @@
-//! A copy of pgBackRest's configuration with one repository only.
+//! Copies of pgBackRest's configuration without some of its repositories.
 //!
 //! `stanza-create` takes no `--repo`: it goes through all repositories and stops at the first that refuses, and it
-//! would create the stanza where the controller has not cleared it yet. So it is shown one at a time. The copy may
-//! hold credentials: it is private, lives on the pod's emptyDir, and is removed when dropped.
+//! would create the stanza where the controller has not cleared it yet. So it is shown one at a time. And `archive-push`
+//! sends WAL to all there are, so it is not shown those that the user keeps WAL from. A copy may hold credentials: it is
+//! private and lives on the pod's emptyDir.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The copy; use it as `--config-path`.
+/// Copies `pgbackrest.conf` and `conf.d/*.conf` below `source` to `directory`, which is replaced, with the options of the
+/// repositories that are kept and those of none.
+pub fn copy(source: &Path, directory: &Path, keep: &dyn Fn(u8) -> bool) -> io::Result<()> {
+    remove(directory)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory.join("conf.d"))?;
+    let main = fs::read_to_string(source.join("pgbackrest.conf")).unwrap_or_default();
+    write(&directory.join("pgbackrest.conf"), &only(&main, keep))?;
+    for entry in fs::read_dir(source.join("conf.d"))? {
+        let entry = entry?;
+        let is_read = entry.path().extension().is_some_and(|it| it == "conf") && entry.path().is_file();
+        if is_read {
+            let text = fs::read_to_string(entry.path())?;
+            write(
+                &directory.join("conf.d").join(entry.file_name()),
+                &only(&text, keep),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy with one repository only, removed when dropped; use it as `--config-path`.
 #[derive(Debug)]
 pub struct SingleRepository {
     directory: PathBuf,
 }
 
 impl SingleRepository {
-    /// Copies `pgbackrest.conf` and `conf.d/*.conf` below `source` to a directory at `directory`, which is replaced.
+    /// Copies what is below `source` to `directory`.
     pub fn copy(source: &Path, directory: &Path, key: u8) -> io::Result<Self> {
-        remove(directory)?;
         let single = Self {
             directory: directory.to_owned(),
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory.join("conf.d"))?;
-        let main = fs::read_to_string(source.join("pgbackrest.conf")).unwrap_or_default();
-        write(&directory.join("pgbackrest.conf"), &only(&main, key))?;
-        for entry in fs::read_dir(source.join("conf.d"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "conf")
-                && entry.path().is_file()
-            {
-                let text = fs::read_to_string(entry.path())?;
-                write(
-                    &directory.join("conf.d").join(entry.file_name()),
-                    &only(&text, key),
-                )?;
-            }
-        }
+        copy(source, directory, &|other| other == key)?;
         Ok(single)
     }
 
@@ -68,30 +69,31 @@ impl Drop for SingleRepository {
 #[must_use]
 pub fn is_variable_of_another(name: &str, key: u8) -> bool {
     name.strip_prefix("PGBACKREST_")
-        .is_some_and(|option| is_of_another(&option.to_ascii_lowercase(), key))
+        .and_then(|option| repository_of(&option.to_ascii_lowercase()))
+        .is_some_and(|of| of != key)
 }
 
-fn only(text: &str, key: u8) -> String {
+fn only(text: &str, keep: &dyn Fn(u8) -> bool) -> String {
     text.lines()
-        .filter(|line| !is_of_another(line.trim_start(), key))
+        .filter(|line| repository_of(line.trim_start()).is_none_or(keep))
         .flat_map(|line| [line, "\n"])
         .collect()
 }
 
-fn is_of_another(option: &str, key: u8) -> bool {
-    let Some(rest) = option.strip_prefix("repo") else {
-        return false;
-    };
+/// The repository that an option is about; 0 for a number that none can have.
+fn repository_of(option: &str) -> Option<u8> {
+    let rest = option.strip_prefix("repo")?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = rest.split_at(digits);
+    if !rest.starts_with(['-', '_']) {
+        return None;
+    }
     // `repo-…` without a number is an older spelling of `repo1-…`.
-    let is_option = rest.starts_with(['-', '_']);
-    let of = if number.is_empty() {
-        Ok(1)
+    Some(if number.is_empty() {
+        1
     } else {
-        number.parse::<u8>()
-    };
-    is_option && of != Ok(key)
+        number.parse().unwrap_or(0)
+    })
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
@@ -122,11 +124,11 @@ mod tests {
         let text =
             "[global]\nrepo1-type=s3\n repo2-type=gcs\nrepo12-path=/x\nspool-path=/s\n[db]\npg1-path=/d\n";
         assert_eq!(
-            only(text, 2),
+            only(text, &|key| key == 2),
             "[global]\n repo2-type=gcs\nspool-path=/s\n[db]\npg1-path=/d\n"
         );
         assert_eq!(
-            only(text, 1),
+            only(text, &|key| key != 2 && key != 12),
             "[global]\nrepo1-type=s3\nspool-path=/s\n[db]\npg1-path=/d\n"
         );
     }

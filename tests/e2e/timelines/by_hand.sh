@@ -1,0 +1,55 @@
+# by_hand.sh WORK RESTORE-OPTION…: what an administrator without an operator does. Restores into an empty directory, starts
+# PostgreSQL there, and prints what is in the table. With WORK=more it goes on as a new primary: archives, and commits two rows.
+set -euo pipefail
+work=$1
+shift
+export PGDATA=/pgdata/pg18 PGHOST=/tmp/postgres TZ=UTC
+mkdir -m 700 -p /tmp/postgres "$PGDATA"
+pgbackrest --stanza=db --pg1-path="$PGDATA" --target-action=promote "$@" restore
+
+# Not the cluster's own files: they name certificates that are not here.
+cat >/tmp/postgresql.conf <<X
+data_directory = '$PGDATA'
+hba_file = '/tmp/pg_hba.conf'
+ident_file = '/tmp/pg_ident.conf'
+listen_addresses = ''
+unix_socket_directories = '/tmp/postgres'
+autovacuum = off
+hot_standby = off
+wal_level = logical
+archive_mode = $([ "$work" = more ] && echo on || echo off)
+archive_command = 'pgbackrest --stanza=db --pg1-path=$PGDATA archive-push "%p"'
+X
+echo 'local all all trust' >/tmp/pg_hba.conf
+: >/tmp/pg_ident.conf
+sql() { psql -qXAt -v ON_ERROR_STOP=1 -U postgres postgres; }
+if ! pg_ctl -w -t 120 -o '-c config_file=/tmp/postgresql.conf' -l /tmp/postgres.log start >/dev/null; then
+  grep -E 'FATAL|LOG:  (recovery|starting|restored|redo)' /tmp/postgres.log
+  exit 1
+fi
+for _ in $(seq 600); do
+  [ "$(echo 'select pg_is_in_recovery()' | sql)" = t ] || break
+  sleep 0.1
+done
+
+archived() {
+  local segment
+  segment=$(echo 'select pg_walfile_name(pg_switch_wal())' | sql)
+  for _ in $(seq 600); do
+    [ "$(echo "select coalesce(last_archived_wal >= '$segment', false) from pg_stat_archiver" | sql)" = f ] || return 0
+    sleep 0.1
+  done
+  echo "not archived: $segment"
+  exit 1
+}
+timeline=$(echo "select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int" | sql)
+if [ "$work" = more ]; then
+  for row in $((timeline * 1000 + 1)) $((timeline * 1000 + 2)); do
+    echo "insert into written values ($row)" | sql
+    echo "BETWEEN $(echo 'select clock_timestamp()' | sql)"
+    archived
+  done
+fi
+echo "TIMELINE $timeline"
+echo "ROWS $(echo "select string_agg(n::text, ' ' order by n) from written" | sql)"
+pg_ctl -m fast -w stop >/dev/null
