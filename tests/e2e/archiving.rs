@@ -30,7 +30,7 @@ async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_
                 seconds(30),
             )
             .await;
-        let refused = write(scenario, &refusing).await;
+        let refused = refused(scenario, &refusing).await;
         let (message, _) = tokio::join!(
             refusing.archiving_fails(scenario, "CredentialsRefused", minutes(1)),
             scenario.event("app", "CredentialsRefused", minutes(1)),
@@ -124,8 +124,8 @@ async fn wal_that_a_queue_limit_drops_is_named_as_a_gap() {
         refusing
             .repository_is_not_ready(scenario, "CredentialsRefused", seconds(30))
             .await;
-        let mut last = String::new();
-        for _ in 0..4 {
+        let mut last = refused(scenario, &refusing).await;
+        for _ in 0..3 {
             last = write(scenario, &refusing).await;
         }
         acknowledged(scenario, &refusing, &last).await;
@@ -152,6 +152,28 @@ async fn write(scenario: &Scenario, cluster: &Cluster) -> String {
     let sql = "insert into written values (1); select pg_walfile_name(pg_current_wal_lsn()); select pg_switch_wal();";
     let said = scenario.sql(cluster, sql).await;
     said.lines().next().unwrap().to_owned()
+}
+
+/// Finishes segments until one is refused: a changed Secret reaches the pod in its own time.
+async fn refused(scenario: &Scenario, cluster: &Cluster) -> String {
+    let refusing = async {
+        loop {
+            let segment = write(scenario, cluster).await;
+            for _ in 0..10 {
+                if is_acknowledged(scenario, cluster, &segment).await {
+                    break;
+                }
+                let failing = format!("select last_failed_wal = '{segment}' from pg_stat_archiver");
+                if scenario.sql(cluster, &failing).await == "t" {
+                    return segment;
+                }
+                tokio::time::sleep(seconds(1)).await;
+            }
+        }
+    };
+    tokio::time::timeout(minutes(3), refusing)
+        .await
+        .expect("a segment is refused")
 }
 
 /// Whether PostgreSQL takes a segment for archived.

@@ -24,28 +24,66 @@ programs_ready() {
 }
 
 build_programs() {
-  local name missing=0
+  local name missing=0 fetching=
+  # Compiling Kubernetes takes the processors, the rest of the modules the network: both at once.
+  if ! programs_ready; then
+    mkdir -p "$LOGS"
+    fetch_modules >"$LOGS/modules.log" 2>&1 </dev/null &
+    fetching=$!
+  fi
   for name in "${KUBE_PROGRAMS[@]}"; do [ -x "$KUBE_BIN/$name" ] || missing=1; done
   ((missing == 0)) || step "Kubernetes $KUBE_VERSION from its module" build_kubernetes
   [ -x "$PAUSE" ] || step "pause" build_pause
   [ -x "$BUSYBOX" ] || step "busybox" build_busybox
+  # What could not be fetched is fetched again by the step that needs it, and complained of there.
+  [ -z "$fetching" ] || wait "$fetching" || true
   [ -x "$ETCD" ] || step "etcd $ETCD_VERSION" go_program etcd "$ETCD_VERSION" go.etcd.io/etcd/server/v3
-  [ -x "$COREDNS" ] || step "CoreDNS $COREDNS_VERSION" go_program coredns "$COREDNS_VERSION" github.com/coredns/coredns
+  [ -x "$COREDNS" ] || step "CoreDNS $COREDNS_VERSION" go_program coredns "$COREDNS_VERSION" github.com/coredns/coredns holdfast.test/coredns
   [ -x "$LOCAL_PATH" ] || step "volume provisioner $LOCAL_PATH_VERSION" go_program local-path-provisioner "$LOCAL_PATH_VERSION" github.com/rancher/local-path-provisioner
-  [ -x "$VERSITYGW" ] || step "S3 server versitygw $VERSITYGW_VERSION" go_program versitygw "$VERSITYGW_VERSION" github.com/versity/versitygw /cmd/versitygw
+  [ -x "$VERSITYGW" ] || step "S3 server versitygw $VERSITYGW_VERSION" go_program versitygw "$VERSITYGW_VERSION" github.com/versity/versitygw github.com/versity/versitygw/cmd/versitygw
   [ -x "$FAKE_GCS" ] || step "GCS server $FAKE_GCS_VERSION" go_program fake-gcs-server "$FAKE_GCS_VERSION" github.com/fsouza/fake-gcs-server
   [ -f "$AZURITE_BLOB" ] || step "Azure server azurite $AZURITE_VERSION" npm_azurite
 }
 
-# go_program NAME VERSION MODULE [PACKAGE]: built from a module of our own that requires it,
-# since `go install` refuses modules with replace directives (etcd has some).
-go_program() {
-  local name=$1 version=$2 module=$3 package=$3${4:-} work=$CACHE/build/$1-$2 part=$BIN/part.$1.$$
-  rm -rf "$work" "$BIN/part.$name".*
-  mkdir -p "$work" "$part"
+# Downloads what the programs below are made of, one after the other.
+fetch_modules() {
+  [ -x "$ETCD" ] || (go_module etcd "$ETCD_VERSION" go.etcd.io/etcd/server/v3)
+  [ -x "$COREDNS" ] || (go_module coredns "$COREDNS_VERSION" github.com/coredns/coredns)
+  [ -x "$LOCAL_PATH" ] || (go_module local-path-provisioner "$LOCAL_PATH_VERSION" github.com/rancher/local-path-provisioner)
+  [ -x "$VERSITYGW" ] || (go_module versitygw "$VERSITYGW_VERSION" github.com/versity/versitygw)
+  [ -x "$FAKE_GCS" ] || (go_module fake-gcs-server "$FAKE_GCS_VERSION" github.com/fsouza/fake-gcs-server)
+  [ -f "$AZURITE_BLOB" ] || npm_azurite
+}
+
+# go_module NAME VERSION MODULE: a module of our own that requires it, with everything downloaded. It is entered.
+# `go install` would do, but refuses modules with replace directives (etcd has some).
+go_module() {
+  local name=$1 version=$2 module=$3 work=$CACHE/build/$1-$2
+  mkdir -p "$work"
   cd "$work" || return
+  # Somebody whose terminal was closed may still be at it.
+  exec 9>"$work.lock"
+  flock 9
+  [ ! -e complete ] || return 0
+  rm -rf "${work:?}"/*
   go mod init "holdfast.test/$name"
-  GOFLAGS=-mod=mod go get "$module@v$version"
+  # A program of ours is made of packages of the module; without one the module's own is built.
+  if [ -f "$CLUSTER_DIR/src/$name.go" ]; then
+    cp "$CLUSTER_DIR/src/$name.go" main.go
+    go mod edit -require="$module@v$version"
+    GOFLAGS=-mod=mod go list -deps . >/dev/null
+  else
+    GOFLAGS=-mod=mod go get "$module@v$version"
+  fi
+  touch complete
+}
+
+# go_program NAME VERSION MODULE [PACKAGE]
+go_program() {
+  local name=$1 version=$2 module=$3 package=${4:-$3} part=$BIN/part.$1.$$
+  go_module "$name" "$version" "$module"
+  rm -rf "$BIN/part.$name".*
+  mkdir -p "$part"
   GOFLAGS=-mod=mod CGO_ENABLED=0 nice -n 5 go build -v -trimpath -ldflags '-s -w' -o "$part/$name" "$package"
   rm -rf "${BIN:?}/$name-$version"
   mv "$part" "$BIN/$name-$version"

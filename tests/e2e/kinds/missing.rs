@@ -1,22 +1,27 @@
 //! A segment that somebody deletes, in the middle of each store: named by us, and by an independent program.
 
+use kube::ResourceExt;
+
 use crate::harness::{kubectl_exec, minutes, operator_metrics, run};
 
 use super::four::{Four, REPOSITORIES};
 
-/// Removes a segment from a repository and keeps its bytes: `take REPO SEGMENT`; `put REPO SEGMENT` brings them back.
-const BY_HAND: &str = r#"
+/// Removes the object of a segment, in the pod that sees all repositories: `REPO SEGMENT`.
+const TAKE: &str = r#"
 set -euo pipefail
-act=$1 key=${2#repo} segment=$3
-directory=archive/db/18-1/${segment:0:16} kept=/tmp/taken-$2
-engine() { pgbackrest --stanza=db --repo="$key" --log-level-console=off "$@"; }
-if [ "$act" = take ]; then
-  engine repo-ls "$directory" | grep "^$segment" >"$kept.name"
-  engine --raw repo-get "$directory/$(cat "$kept.name")" >"$kept"
-  engine repo-rm "$directory/$(cat "$kept.name")"
-else
-  engine --raw repo-put "$directory/$(cat "$kept.name")" <"$kept"
-fi
+directory=archive/db/18-1/${2:0:16}
+engine() { pgbackrest --stanza=db --repo="${1#repo}" --log-level-console=off "${@:2}"; }
+object=$(engine "$1" repo-ls "$directory" | grep "^$2")
+engine "$1" repo-rm "$directory/$object"
+"#;
+
+/// Beside PostgreSQL: keeps a segment, as long as the archive has it, and brings it back: `keep SEGMENT`, `put SEGMENT`.
+/// Where a repository has it still, pgBackRest sees that it is the same.
+const KEEP: &str = r#"
+set -euo pipefail
+mkdir -p /tmp/kept
+engine() { pgbackrest --stanza=db --no-archive-async --log-level-console=off "$@"; }
+if [ "$1" = keep ]; then engine archive-get "$2" "/tmp/kept/$2"; else engine archive-push "/tmp/kept/$2"; fi
 "#;
 
 impl Four<'_> {
@@ -38,7 +43,10 @@ impl Four<'_> {
             assert!(well, "{repository}: {said}");
         }
         for (repository, segment) in &holes {
-            self.by_hand("take", repository, segment).await;
+            self.beside_postgres("keep", segment).await;
+            self.in_host(&["bash", "-c", TAKE, "take", repository, segment])
+                .await
+                .unwrap();
             scenario.tell(&format!("{segment} is taken from {repository}"));
         }
         let named = |message: &str, (repository, segment): &(&str, &str)| {
@@ -63,8 +71,8 @@ impl Four<'_> {
             assert!(!well && said.contains(segment), "{repository}: {said}");
         }
         scenario.tell("each is named in status, Event, metric and inspect, and check_pgbackrest agrees");
-        for (repository, segment) in &holes {
-            self.by_hand("put", repository, segment).await;
+        for (_, segment) in &holes {
+            self.beside_postgres("put", segment).await;
         }
         self.until_wal_continuous("whole again", |(status, ..)| status == "True")
             .await;
@@ -75,9 +83,12 @@ impl Four<'_> {
         }
     }
 
-    async fn by_hand(&self, act: &str, repository: &str, segment: &str) {
-        let command = ["bash", "-c", BY_HAND, "by-hand", act, repository, segment];
-        self.in_host(&command).await.unwrap();
+    async fn beside_postgres(&self, act: &str, segment: &str) {
+        let pod = self.cluster.primary(self.scenario).await.name_any();
+        let command = ["bash", "-c", KEEP, "keep", act, segment];
+        kubectl_exec(&self.scenario.namespace, &pod, "database", &command, "")
+            .await
+            .unwrap();
     }
 
     /// In the pod that sees all repositories.

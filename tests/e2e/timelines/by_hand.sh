@@ -27,8 +27,9 @@ if ! pg_ctl -w -t 120 -o '-c config_file=/tmp/postgresql.conf' -l /tmp/postgres.
   grep -E 'FATAL|LOG:  (recovery|starting|restored|redo)' /tmp/postgres.log
   exit 1
 fi
-for _ in $(seq 600); do
-  [ "$(echo 'select pg_is_in_recovery()' | sql)" = t ] || break
+# Until the end of recovery nobody may connect, and a recovery that fails ends the server.
+until echo 'select 1' | sql >/dev/null 2>&1; do
+  pg_ctl status >/dev/null || { grep -E 'FATAL|LOG:  (recovery|starting|redo)' /tmp/postgres.log; exit 1; }
   sleep 0.1
 done
 

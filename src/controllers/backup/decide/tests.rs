@@ -139,6 +139,19 @@ fn a_paused_cluster_and_one_without_a_ready_instance_are_waited_for() {
 }
 
 #[test]
+fn a_repository_that_gets_no_wal_is_waited_for() {
+    let mut seen = observed(backup("one", 0, ""));
+    let backups = &mut seen.cluster.as_mut().unwrap().spec.backups;
+    for repository in &mut backups.pgbackrest.as_mut().unwrap().repos {
+        repository.suspend_archiving = Some(true);
+    }
+    assert_eq!(
+        reason(&decide(&seen, at(1))),
+        ("wait", Some(Reason::ArchivingSuspended))
+    );
+}
+
+#[test]
 fn a_specification_that_is_not_carried_out_yet_is_waited_for() {
     let mut seen = observed(backup("one", 0, ""));
     let cluster = seen.cluster.as_mut().unwrap();
