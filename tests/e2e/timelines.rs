@@ -104,7 +104,8 @@ async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: i32) {
     let dead = cluster.primary(scenario).await;
     scenario
         .api::<Pod>()
-        .delete(&dead.name_any(), &DeleteParams::default().grace_period(0))
+        // Asked to end, it hands over; one that is killed is back, and leads on, before its lease has run out.
+        .delete(&dead.name_any(), &DeleteParams::default())
         .await
         .unwrap();
     let selector = format!(
