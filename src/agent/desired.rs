@@ -94,6 +94,9 @@ pub struct DesiredStanza {
     pub name: String,
     /// Only those that the controller's identity check has cleared.
     pub repos: Vec<DesiredRepository>,
+    /// UID of the cluster's object, which Leases of its repositories end with; empty where it is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster_uid: String,
     /// Keys of the repositories that WAL is kept from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub suspended: Vec<u8>,

@@ -1,10 +1,10 @@
 //! The content of an object as it arrives, and how it is collected.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
 
-use super::{Bytes, StorageError, StorageErrorKind};
+use super::{Bytes, LARGEST_READ, StorageError, StorageErrorKind};
 
 /// Pieces of an object in their order. It ends with the object, or with the first error.
 pub type Body<'a> = BoxStream<'a, Result<Bytes, StorageError>>;
@@ -33,4 +33,28 @@ pub(super) async fn collect(
         let detail = format!("no end of the content in {WHOLE:?}");
         StorageError::new(StorageErrorKind::Unreachable, request(), detail)
     })?
+}
+
+/// A whole object, of what `read` opens.
+pub(super) async fn whole<'a>(
+    read: impl Future<Output = Result<Body<'a>, StorageError>>,
+    request: impl Fn() -> String,
+) -> Result<Vec<u8>, StorageError> {
+    collect(read.await?, LARGEST_READ, request).await
+}
+
+/// Some bytes of an object, of what `read` opens; none are asked for where none are wanted.
+pub(super) async fn part<'a, R>(
+    range: Range<u64>,
+    read: impl FnOnce(Range<u64>) -> R,
+    request: impl Fn() -> String,
+) -> Result<Vec<u8>, StorageError>
+where
+    R: Future<Output = Result<Body<'a>, StorageError>>,
+{
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let limit = (range.end - range.start).min(LARGEST_READ);
+    collect(read(range).await?, limit, request).await
 }

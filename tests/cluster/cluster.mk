@@ -1,4 +1,8 @@
 # The test cluster. Its scripts explain themselves; each can be run by hand.
+.PHONY: prerequisites
+prerequisites: ## What the machine must bring: installed where apt can, named where not
+	@tests/cluster/prerequisites
+
 .PHONY: cluster
 cluster: ## The test cluster: a real Kubernetes with S3, Azure and GCS stores
 	@tests/cluster/up

@@ -4,7 +4,7 @@
 use holdfast::api::PerconaPGCluster;
 use holdfast::api::cluster::recovery::RepositoryRecovery;
 
-use crate::harness::{Cluster, Request, Scenario, minutes, seconds, status};
+use crate::harness::{Cluster, Request, Scenario, minutes, operator_metrics, seconds, status};
 
 #[tokio::test]
 async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_gap_is_named_after() {
@@ -40,6 +40,7 @@ async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_
         is_in(scenario, &refusing, &refusing.path, &refused).await;
         assert!(!is_acknowledged(scenario, &refusing, &refused).await);
         scenario.tell(&format!("{refused} is in repo1 and not acknowledged: {message}"));
+        wal_waits(scenario).await;
 
         let mut suspended = refusing.clone();
         suspended.second.as_mut().unwrap().suspended = true;
@@ -174,6 +175,33 @@ async fn refused(scenario: &Scenario, cluster: &Cluster) -> String {
     tokio::time::timeout(minutes(3), refusing)
         .await
         .expect("a segment is refused")
+}
+
+/// Waits until the metrics tell that WAL waits on the primary, and how much room it has.
+async fn wal_waits(scenario: &Scenario) {
+    let labels = format!("{{namespace=\"{}\",cluster=\"app\"}} ", scenario.namespace);
+    let value = |metrics: &str, name: &str| -> u64 {
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}{labels}")));
+        line.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    let told = async {
+        loop {
+            let metrics = operator_metrics().await;
+            let waiting = value(&metrics, "holdfast_wal_waiting_bytes");
+            if waiting > 0 && value(&metrics, "holdfast_wal_waiting_files") > 0 {
+                let free = value(&metrics, "holdfast_wal_volume_free_bytes");
+                assert!(free > 0 && free <= value(&metrics, "holdfast_wal_volume_size_bytes"));
+                return waiting;
+            }
+            tokio::time::sleep(seconds(2)).await;
+        }
+    };
+    let waiting = tokio::time::timeout(minutes(1), told)
+        .await
+        .expect("the metrics tell of WAL that waits");
+    scenario.tell(&format!("{waiting} bytes of WAL wait"));
 }
 
 /// Whether PostgreSQL takes a segment for archived.

@@ -9,6 +9,7 @@ use holdfast::api::cluster::recovery::RepositoryRecovery;
 use holdfast::api::cluster::status::PerconaPGClusterStatus;
 use holdfast::api::{PerconaPGBackup, PerconaPGCluster};
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 
 use self::four::{Four, REPOSITORIES};
@@ -310,6 +311,10 @@ impl Four<'_> {
         self.scenario
             .gone::<PersistentVolumeClaim>("app-repo2", minutes(1))
             .await;
+        for repository in REPOSITORIES {
+            let lease = format!("app-{repository}-pgbackrest");
+            self.scenario.gone::<Lease>(&lease, minutes(1)).await;
+        }
     }
 
     /// Removes what only the stores would keep.

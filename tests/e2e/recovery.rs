@@ -63,6 +63,20 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         )
         .await;
 
+        // Nothing is committed any more: segments come, and what can be restored stays where it is.
+        let before = found.segments;
+        scenario
+            .sql(
+                &cluster,
+                "select pg_create_restore_point('nothing'); select pg_switch_wal();",
+            )
+            .await;
+        let later = recovery(scenario, &cluster, "another segment", |repo| {
+            repo.segments > before
+        })
+        .await;
+        assert_eq!(later.latest_restorable_time.as_deref(), Some(expected.as_str()));
+
         let hole = &segments[1];
         let taken = take_away(scenario, &cluster, hole);
         scenario.tell(&format!("{hole} is taken away"));

@@ -23,6 +23,8 @@ use crate::agent::environment::InstanceEnvironment;
 use crate::agent::fingerprint::Fingerprint;
 use crate::agent::report::{ArchiverReport, Problem, StanzaReport};
 
+/// So many files that wait are more than usually do.
+const PILE: i64 = 8;
 /// PostgreSQL is looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
 /// First and longest pause before something that failed is tried again.
@@ -171,6 +173,11 @@ impl DatabaseLoop {
         if let (Some(writing), Some(archiver)) = (&observation.writing, observation.archiver.as_mut()) {
             archiver.last_written_wal = self.writes.notice(writing);
             archiver.volume = self.wal.look(Utc::now());
+            // Free space comes and goes with every checkpoint; a forecast is news only where WAL piles up.
+            let piles_up = archiver.is_failing() || archiver.ready_files >= PILE;
+            if let Some(volume) = archiver.volume.as_mut().filter(|_| !piles_up) {
+                volume.full_at = None;
+            }
         }
         // The transaction id moves all the time, and is no news to anybody.
         observation.writing = None;

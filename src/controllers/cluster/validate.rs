@@ -4,11 +4,13 @@
 //! what exists.
 
 mod access;
+mod backups;
+mod images;
 mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeProjection};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 use kube::Resource as _;
 use serde_json::Value;
 
@@ -16,15 +18,15 @@ use super::engine;
 use super::instances::{self, Existing};
 use super::names::{Names, PGBOUNCER_USER, REPLICATION_USER};
 use super::validated::{
-    Backups, Exposure, Extensions, Images, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler,
-    Repo, RepoHost, RepositoryVolume, User, ValidatedCluster,
+    Exposure, Extensions, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler, User,
+    ValidatedCluster,
 };
-use super::volumes;
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::users::PasswordType;
 use crate::api::{PerconaPGCluster, PerconaPGClusterSpec, Reason, names as api_names};
-use crate::controllers::context::Settings;
 use crate::pgbackrest::user_options::UserOptions;
+
+pub use images::ImageDefaults;
 
 /// Why a cluster is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,30 +42,6 @@ impl Refusal {
         Self {
             reason,
             message: message.into(),
-        }
-    }
-}
-
-/// Images used where the user names none.
-#[derive(Debug, Clone, Default)]
-pub struct ImageDefaults {
-    /// The operator's own.
-    pub holdfast: String,
-    /// By major version.
-    pub postgres: BTreeMap<i32, String>,
-    pub pgbackrest: Option<String>,
-    pub pgbouncer: Option<String>,
-}
-
-impl ImageDefaults {
-    /// From the settings of the process.
-    #[must_use]
-    pub fn of(settings: &Settings) -> Self {
-        Self {
-            holdfast: settings.operator_image.clone(),
-            postgres: settings.postgres_images.clone(),
-            pgbackrest: settings.pgbackrest_image.clone(),
-            pgbouncer: settings.pgbouncer_image.clone(),
         }
     }
 }
@@ -111,11 +89,11 @@ pub fn validate(
         .map_or_else(|| Value::Object(serde_json::Map::default()), Value::Object);
     refuse_wal_level(&dynamic)?;
     let patroni = spec.patroni.clone().unwrap_or_default();
-    let backups = spec.backups.is_enabled();
+    let backed_up = spec.backups.is_enabled();
     Ok(ValidatedCluster {
         uid: owner.uid.clone(),
         owner: owner.clone(),
-        images: images(spec, defaults)?,
+        images: images::of(spec, defaults)?,
         postgres_version: spec.postgres_version,
         port: spec.port,
         metadata: pods::metadata(spec.metadata.as_ref()),
@@ -127,7 +105,7 @@ pub fn validate(
             loop_wait: patroni.sync_period_seconds,
             port: patroni.port,
             dynamic,
-            track_commit_timestamp: backups && spec.backups.track_latest_restorable_time.unwrap_or(true),
+            track_commit_timestamp: backed_up && spec.backups.track_latest_restorable_time.unwrap_or(true),
         },
         hba: access::lines(spec)?,
         extensions: extensions(spec)?,
@@ -136,21 +114,9 @@ pub fn validate(
         expose: exposure(spec.expose.as_ref()),
         expose_replicas: exposure(spec.expose_replicas.as_ref()),
         pooler: spec.proxy.as_ref().map(|proxy| pooler(&proxy.pg_bouncer)),
-        backups: if backups {
+        backups: if backed_up {
             let files = engine::files(spec, &names, &owner.uid, &instances, options)?;
-            Some(Backups {
-                volumes: volumes(&names, spec, existence),
-                repo_host: RepoHost {
-                    pod: pods::repo_host(spec),
-                    running: !paused
-                        || existence
-                            .instances
-                            .values()
-                            .flatten()
-                            .any(|instance| instance.present),
-                },
-                ..self::backups(spec, files, cleared)
-            })
+            Some(backups::of(spec, &names, existence, files, cleared))
         } else {
             None
         },
@@ -198,44 +164,6 @@ fn refuse_wal_level(dynamic: &Value) -> Result<(), Refusal> {
             ),
         )),
     }
-}
-
-fn images(spec: &PerconaPGClusterSpec, defaults: &ImageDefaults) -> Result<Images, Refusal> {
-    let version = spec.postgres_version;
-    let postgres = spec
-        .image
-        .clone()
-        .filter(|image| !image.is_empty())
-        .or_else(|| defaults.postgres.get(&version).cloned())
-        .ok_or_else(|| {
-            Refusal::new(
-                Reason::InvalidSpecification,
-                format!("no image for PostgreSQL {version}: set spec.image, or RELATED_IMAGE_POSTGRES_{version} of the operator"),
-            )
-        })?;
-    let named = |image: Option<String>| image.filter(|image| !image.is_empty());
-    Ok(Images {
-        pgbackrest: named(
-            spec.backups
-                .pgbackrest
-                .as_ref()
-                .and_then(|pgbackrest| pgbackrest.image.clone()),
-        )
-        .or_else(|| defaults.pgbackrest.clone())
-        .unwrap_or_else(|| postgres.clone()),
-        pgbouncer: named(
-            spec.proxy
-                .as_ref()
-                .and_then(|proxy| proxy.pg_bouncer.image.clone()),
-        )
-        .or_else(|| defaults.pgbouncer.clone())
-        .unwrap_or_else(|| postgres.clone()),
-        holdfast: named(spec.init_container.as_ref().map(|init| init.image.clone()))
-            .unwrap_or_else(|| defaults.holdfast.clone()),
-        pull_policy: spec.image_pull_policy.clone(),
-        pull_secrets: spec.image_pull_secrets.clone(),
-        postgres,
-    })
 }
 
 fn sets(names: &Names, spec: &PerconaPGClusterSpec) -> Result<Vec<InstanceSet>, Refusal> {
@@ -427,52 +355,4 @@ fn pooler(pg_bouncer: &crate::api::cluster::proxy::PgBouncer) -> Pooler {
         users: config.users,
         expose_superusers: pg_bouncer.expose_superusers.unwrap_or(false),
     }
-}
-
-fn backups(
-    spec: &PerconaPGClusterSpec,
-    files: BTreeMap<String, String>,
-    cleared: BTreeSet<String>,
-) -> Backups {
-    let pgbackrest = spec.backups.pgbackrest.clone().unwrap_or_default();
-    Backups {
-        metadata: pods::metadata(pgbackrest.metadata.as_ref()),
-        repos: engine::repos(spec),
-        configuration: pgbackrest.configuration.into_iter().map(if_there).collect(),
-        env: pgbackrest.env,
-        env_from: pgbackrest.env_from,
-        files,
-        cleared,
-        ..Backups::default()
-    }
-}
-
-fn volumes(names: &Names, spec: &PerconaPGClusterSpec, existence: &Existence) -> Vec<RepositoryVolume> {
-    let repositories = spec.backups.repositories().iter();
-    repositories
-        .filter_map(|repository| {
-            let wanted = &volumes::volume_of(repository)?.volume_claim_spec;
-            let claims = &existence.volume_claims;
-            Some(RepositoryVolume {
-                repo: Repo {
-                    name: repository.name.clone(),
-                    key: repository.key()?,
-                    suspended: repository.is_suspended(),
-                },
-                claim: volumes::claim_name(names, &repository.name, claims),
-                spec: volumes::claim_spec(wanted, volumes::find(names, &repository.name, claims)),
-            })
-        })
-        .collect()
-}
-
-/// A database must start without the Secret of its repository: what is missing is told, and mounted once it is there.
-fn if_there(mut projection: VolumeProjection) -> VolumeProjection {
-    if let Some(secret) = &mut projection.secret {
-        secret.optional = Some(true);
-    }
-    if let Some(map) = &mut projection.config_map {
-        map.optional = Some(true);
-    }
-    projection
 }

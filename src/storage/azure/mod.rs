@@ -25,7 +25,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use tokio::time::timeout;
 
 use super::{
-    Body, Head, LARGEST_READ, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
+    Body, Head, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
     http::{self, ATTEMPT},
     trust::Trust,
 };
@@ -334,10 +334,9 @@ impl ObjectStore for AzureStore {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            let pieces = self.read(name, (0_u64..).into()).await?;
-            body::collect(pieces, LARGEST_READ, || self.request("get", name)).await
-        })
+        Box::pin(body::whole(self.read(name, (0_u64..).into()), move || {
+            self.request("get", name)
+        }))
     }
 
     fn get_range<'a>(
@@ -345,14 +344,8 @@ impl ObjectStore for AzureStore {
         name: &'a str,
         range: Range<u64>,
     ) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            if range.is_empty() {
-                return Ok(Vec::new());
-            }
-            let limit = (range.end - range.start).min(LARGEST_READ);
-            let pieces = self.read(name, range.into()).await?;
-            body::collect(pieces, limit, || self.request("get", name)).await
-        })
+        let read = move |range: Range<u64>| self.read(name, range.into());
+        Box::pin(body::part(range, read, move || self.request("get", name)))
     }
 
     fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
-    Body, Head, LARGEST_READ, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
+    Body, Head, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
     http::{self as network, ATTEMPT},
     trust::Trust,
 };
@@ -332,10 +332,9 @@ impl ObjectStore for GcsStore {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            let pieces = self.read(name, None).await?;
-            body::collect(pieces, LARGEST_READ, || self.request("get", name)).await
-        })
+        Box::pin(body::whole(self.read(name, None), move || {
+            self.request("get", name)
+        }))
     }
 
     fn get_range<'a>(
@@ -343,15 +342,11 @@ impl ObjectStore for GcsStore {
         name: &'a str,
         range: Range<u64>,
     ) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            if range.is_empty() {
-                return Ok(Vec::new());
-            }
-            let limit = (range.end - range.start).min(LARGEST_READ);
+        let read = move |range: Range<u64>| {
             let header = format!("bytes={}-{}", range.start, range.end - 1);
-            let pieces = self.read(name, Some(header)).await?;
-            body::collect(pieces, limit, || self.request("get", name)).await
-        })
+            self.read(name, Some(header))
+        };
+        Box::pin(body::part(range, read, move || self.request("get", name)))
     }
 
     fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {

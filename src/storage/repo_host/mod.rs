@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use self::format::{Entry, ListQuery, Listing, NameQuery, Refusal};
 use super::{
-    Body, Head, LARGEST_READ, ObjectStore, Page, StorageError, StorageErrorKind, body,
+    Body, Head, ObjectStore, Page, StorageError, StorageErrorKind, body,
     http::{self as network, ATTEMPT},
     trust::Trust,
 };
@@ -153,10 +153,9 @@ impl ObjectStore for RepoHostStore {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            let pieces = self.read(name, 0, None).await?;
-            body::collect(pieces, LARGEST_READ, || self.request("get", name)).await
-        })
+        Box::pin(body::whole(self.read(name, 0, None), move || {
+            self.request("get", name)
+        }))
     }
 
     fn get_range<'a>(
@@ -164,14 +163,8 @@ impl ObjectStore for RepoHostStore {
         name: &'a str,
         range: Range<u64>,
     ) -> BoxFuture<'a, Result<Vec<u8>, StorageError>> {
-        Box::pin(async move {
-            if range.is_empty() {
-                return Ok(Vec::new());
-            }
-            let limit = (range.end - range.start).min(LARGEST_READ);
-            let pieces = self.read(name, range.start, Some(range.end)).await?;
-            body::collect(pieces, limit, || self.request("get", name)).await
-        })
+        let read = move |range: Range<u64>| self.read(name, range.start, Some(range.end));
+        Box::pin(body::part(range, read, move || self.request("get", name)))
     }
 
     fn open<'a>(&'a self, name: &'a str, from: u64) -> BoxFuture<'a, Result<Body<'a>, StorageError>> {

@@ -62,8 +62,8 @@ go_module() {
   mkdir -p "$work"
   cd "$work" || return
   # Somebody whose terminal was closed may still be at it.
-  exec 9>"$work.lock"
-  flock 9
+  exec 8>"$work.lock"
+  flock 8
   [ ! -e complete ] || return 0
   rm -rf "${work:?}"/*
   go mod init "holdfast.test/$name"

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
+use kube::Resource as _;
 use kube::api::{Api, PostParams};
 
+use crate::api::PerconaPGCluster;
 use crate::pgbackrest::lease::{self, Decision, Holder, LeaseView, Liveness};
 
 /// One Lease, as this agent sees it.
@@ -14,13 +16,32 @@ pub struct Claim {
     api: Api<Lease>,
     name: String,
     me: Holder,
+    owner: Option<OwnerReference>,
 }
 
 impl Claim {
     /// Names the Lease; nothing is written yet.
     #[must_use]
     pub fn new(api: Api<Lease>, name: String, me: Holder) -> Self {
-        Self { api, name, me }
+        Self {
+            api,
+            name,
+            me,
+            owner: None,
+        }
+    }
+
+    /// The Lease shall go with the object of this cluster.
+    #[must_use]
+    pub fn of(mut self, cluster: &str, uid: &str) -> Self {
+        self.owner = (!uid.is_empty()).then(|| OwnerReference {
+            api_version: PerconaPGCluster::api_version(&()).into_owned(),
+            kind: PerconaPGCluster::kind(&()).into_owned(),
+            name: cluster.to_owned(),
+            uid: uid.to_owned(),
+            ..OwnerReference::default()
+        });
+        self
     }
 
     /// Takes or renews the claim. False while another one holds it or was quicker.
@@ -64,6 +85,9 @@ impl Claim {
             ..ObjectMeta::default()
         };
         let mut lease = existing.unwrap_or(Lease { metadata, spec: None });
+        if lease.metadata.owner_references.is_none() {
+            lease.metadata.owner_references = self.owner.clone().map(|owner| vec![owner]);
+        }
         let now = Timestamp::from_microsecond(Utc::now().timestamp_micros()).unwrap_or_default();
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(if claim { self.me.to_string() } else { String::new() }),

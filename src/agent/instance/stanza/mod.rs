@@ -74,7 +74,8 @@ impl Stanzas {
             leases,
             lease::name(&self.environment.cluster, &repository.name),
             me,
-        );
+        )
+        .of(&self.environment.cluster, &stanza.cluster_uid);
         match claim.hold().await {
             Ok(true) => {}
             Ok(false) => return failed(repository, StanzaReport::BUSY, None),

@@ -46,6 +46,7 @@ pub fn build(
                     key: repo.key,
                 })
                 .collect(),
+            cluster_uid: cluster.uid.clone(),
             suspended: backups.suspended(),
         }),
     };

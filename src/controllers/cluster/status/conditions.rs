@@ -43,30 +43,14 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
 
     match facts.validated {
         Err(refusal) => {
-            set(
-                ConditionType::Valid.as_str(),
-                Status::False,
-                refusal.reason,
-                &refusal.message,
-            );
-            set(
-                ConditionType::Progressing.as_str(),
-                Status::False,
-                refusal.reason,
-                &refusal.message,
-            );
-            set(
-                ConditionType::Ready.as_str(),
-                Status::False,
-                refusal.reason,
-                &refusal.message,
-            );
-            set(
-                ConditionType::ReadyForBackup.as_str(),
-                Status::False,
-                refusal.reason,
-                &refusal.message,
-            );
+            for kind in [
+                ConditionType::Valid,
+                ConditionType::Progressing,
+                ConditionType::Ready,
+                ConditionType::ReadyForBackup,
+            ] {
+                set(kind.as_str(), Status::False, refusal.reason, &refusal.message);
+            }
             return;
         }
         Ok(_) => {
