@@ -13,6 +13,7 @@ pub mod domain;
 pub mod inspect;
 pub mod pgbackrest;
 pub mod pki;
+pub mod policy;
 pub mod storage;
 pub mod survey;
 pub mod telemetry;

@@ -5,6 +5,7 @@ mod controller;
 mod crds;
 mod inspect;
 mod reasons;
+mod schedule;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Role {
     Inspect(inspect::Inspect),
     /// Print what every condition reason means, as Markdown.
     Reasons,
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     /// Print the version.
     Version,
 }
@@ -45,6 +48,7 @@ pub fn run() -> ExitCode {
         Role::Crds(arguments) => crds::run(&arguments),
         Role::Inspect(arguments) => inspect::run(&arguments),
         Role::Reasons => reasons::run(),
+        Role::Schedule(arguments) => schedule::run(&arguments),
         Role::Version => {
             println!("holdfast {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -5,6 +5,8 @@ pub mod filling;
 pub mod label;
 pub mod options;
 pub mod progress;
+pub mod retention;
+pub mod schedule;
 pub mod secret;
 pub mod size;
 pub mod wal;

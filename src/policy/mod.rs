@@ -1,0 +1,132 @@
+//! What a cluster's specification says of schedules and retention, in the words of `domain`.
+//!
+//! One translation for all who ask: the command line now, controllers that act on it. Nothing here acts.
+
+mod explain;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+pub use explain::{ExplainedRepository, ExplainedSchedule, Explanation, explain};
+
+use crate::api::repository::Repository;
+use crate::domain::label::BackupType;
+use crate::domain::retention::{FullRetention, Planned, Policy};
+use crate::domain::schedule::{Schedule, ScheduleError};
+
+/// A repository's schedules with the expressions that they come from, and what it keeps.
+#[derive(Debug, Clone)]
+pub struct RepositoryPolicy {
+    /// With the user's expression.
+    pub planned: Vec<(String, Planned)>,
+    /// What is kept.
+    pub retention: Policy,
+}
+
+/// What cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A schedule.
+    #[error("{repo}, schedules.{field}: {source}")]
+    Schedule {
+        /// `repo1` to `repo4`.
+        repo: String,
+        /// `full`, `differential` or `incremental`.
+        field: &'static str,
+        /// Why.
+        source: ScheduleError,
+    },
+    /// An option of retention.
+    #[error("option '{option}' is '{value}', which is no {expected}")]
+    Retention {
+        /// The option.
+        option: String,
+        /// Its value.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+impl PolicyError {
+    /// For metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Schedule { .. } => "invalid-schedule",
+            Self::Retention { .. } => "invalid-retention",
+        }
+    }
+}
+
+/// Of one repository. `global`: pgBackRest's options of the cluster.
+pub fn of_repository(
+    repository: &Repository,
+    global: &BTreeMap<String, String>,
+    now: DateTime<Utc>,
+) -> Result<RepositoryPolicy, PolicyError> {
+    let schedules = repository.schedules.clone().unwrap_or_default();
+    let fields = [
+        ("full", BackupType::Full, schedules.full),
+        ("differential", BackupType::Differential, schedules.differential),
+        ("incremental", BackupType::Incremental, schedules.incremental),
+    ];
+    let mut planned = Vec::new();
+    for (field, kind, expression) in fields {
+        let Some(expression) = expression else { continue };
+        let schedule = Schedule::parse(&expression, None, now).map_err(|source| PolicyError::Schedule {
+            repo: repository.name.clone(),
+            field,
+            source,
+        })?;
+        planned.push((expression, Planned { kind, schedule }));
+    }
+    Ok(RepositoryPolicy {
+        planned,
+        retention: retention(&repository.name, global)?,
+    })
+}
+
+/// `repoN-retention-full`, `-full-type` and `-diff`, as pgBackRest reads them.
+fn retention(repo: &str, global: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
+    let number = |name: &str| -> Result<Option<u32>, PolicyError> {
+        let option = format!("{repo}-retention-{name}");
+        let Some(value) = global.get(&option).map(|value| value.trim()) else {
+            return Ok(None);
+        };
+        match value.parse() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(PolicyError::Retention {
+                option,
+                value: value.to_owned(),
+                expected: "number above 0",
+            }),
+        }
+    };
+    let option = format!("{repo}-retention-full-type");
+    let by_time = match global.get(&option).map(|value| value.trim()) {
+        None | Some("count") => false,
+        Some("time") => true,
+        Some(value) => {
+            return Err(PolicyError::Retention {
+                option,
+                value: value.to_owned(),
+                expected: "type of retention: count or time",
+            });
+        }
+    };
+    Ok(Policy {
+        full: number("full")?.map(|number| {
+            if by_time {
+                FullRetention::Days(number)
+            } else {
+                FullRetention::Count(number as usize)
+            }
+        }),
+        differential: number("diff")?.map(|number| number as usize),
+    })
+}
