@@ -63,11 +63,16 @@ impl UserOptions {
     }
 }
 
-/// The repository that an option belongs to: `repo3-path` → 3.
+/// The repository that an option belongs to, also in the spelling of a variable: `repo3-path` and `repo3_path` → 3. One
+/// without a number is an older spelling of the first's; 0 stands for a number that no repository can have.
 #[must_use]
 pub fn repository_of(option: &str) -> Option<u32> {
-    let (number, _) = option.strip_prefix("repo")?.split_once('-')?;
-    number.parse().ok()
+    let (number, _) = option.strip_prefix("repo")?.split_once(['-', '_'])?;
+    match number {
+        "" => Some(1),
+        _ if number.bytes().all(|byte| byte.is_ascii_digit()) => Some(number.parse().unwrap_or(0)),
+        _ => None,
+    }
 }
 
 /// The environment variable of an option: `repo1-s3-key` → `PGBACKREST_REPO1_S3_KEY`.
@@ -115,6 +120,8 @@ mod tests {
     #[test]
     fn repositories_are_found_in_any_option_name() {
         assert_eq!(options().repositories(), BTreeSet::from([1, 2]));
-        assert_eq!(repository_of("repo-path"), None);
+        assert_eq!(repository_of("repo-path"), Some(1));
+        assert_eq!(repository_of("repo12345678901-path"), Some(0));
+        assert_eq!(repository_of("report-path"), None);
     }
 }

@@ -38,7 +38,7 @@ async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_
         assert!(message.contains("repo2"), "{message}");
         // The other repository has taken it, and still it does not count as archived.
         is_in(scenario, &refusing, &refusing.path, &refused).await;
-        assert!(!is_acknowledged(scenario, &refusing, &refused).await);
+        assert!(!refusing.has_archived(scenario, &refused).await);
         scenario.tell(&format!("{refused} is in repo1 and not acknowledged: {message}"));
         wal_waits(scenario).await;
 
@@ -53,9 +53,9 @@ async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_
                 minutes(3),
             )
             .await;
-        acknowledged(scenario, &suspended, &refused).await;
+        suspended.archived(scenario, &refused).await;
         let only_first = write(scenario, &suspended).await;
-        acknowledged(scenario, &suspended, &only_first).await;
+        suspended.archived(scenario, &only_first).await;
         scenario.tell("with repo2 suspended WAL is archived again");
         recovery(scenario, "repo1 is ahead of repo2", |first, second| {
             first.latest_restorable_time > second.latest_restorable_time
@@ -129,7 +129,7 @@ async fn wal_that_a_queue_limit_drops_is_named_as_a_gap() {
         for _ in 0..3 {
             last = write(scenario, &refusing).await;
         }
-        acknowledged(scenario, &refusing, &last).await;
+        refusing.archived(scenario, &last).await;
         scenario.tell("pgBackRest has dropped WAL and called it archived");
 
         good.create(scenario).await;
@@ -150,9 +150,9 @@ async fn wal_that_a_queue_limit_drops_is_named_as_a_gap() {
 
 /// Commits something and finishes the segment; its name.
 async fn write(scenario: &Scenario, cluster: &Cluster) -> String {
-    let sql = "insert into written values (1); select pg_walfile_name(pg_current_wal_lsn()); select pg_switch_wal();";
-    let said = scenario.sql(cluster, sql).await;
-    said.lines().next().unwrap().to_owned()
+    cluster
+        .segment_with(scenario, "insert into written values (1)")
+        .await
 }
 
 /// Finishes segments until one is refused: a changed Secret reaches the pod in its own time.
@@ -161,7 +161,7 @@ async fn refused(scenario: &Scenario, cluster: &Cluster) -> String {
         loop {
             let segment = write(scenario, cluster).await;
             for _ in 0..10 {
-                if is_acknowledged(scenario, cluster, &segment).await {
+                if cluster.has_archived(scenario, &segment).await {
                     break;
                 }
                 let failing = format!("select last_failed_wal = '{segment}' from pg_stat_archiver");
@@ -202,24 +202,6 @@ async fn wal_waits(scenario: &Scenario) {
         .await
         .expect("the metrics tell of WAL that waits");
     scenario.tell(&format!("{waiting} bytes of WAL wait"));
-}
-
-/// Whether PostgreSQL takes a segment for archived.
-async fn is_acknowledged(scenario: &Scenario, cluster: &Cluster, segment: &str) -> bool {
-    let sql = format!("select coalesce(last_archived_wal, '') >= '{segment}' from pg_stat_archiver");
-    scenario.sql(cluster, &sql).await == "t"
-}
-
-/// Waits until it does.
-async fn acknowledged(scenario: &Scenario, cluster: &Cluster, segment: &str) {
-    let waiting = async {
-        while !is_acknowledged(scenario, cluster, segment).await {
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(3), waiting)
-        .await
-        .unwrap_or_else(|_| panic!("{segment} was not archived"));
 }
 
 /// Waits until a segment is in the repository at that path of the bucket.

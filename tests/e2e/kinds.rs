@@ -122,8 +122,8 @@ impl Four<'_> {
 
     /// A segment that is finished now arrives in each of these repositories.
     async fn wal_reaches(&self, repositories: &[&str]) {
-        let sql = "insert into t values (0); select pg_walfile_name(pg_switch_wal())";
-        let segment = self.scenario.sql(&self.cluster, sql).await;
+        let insert = "insert into t values (0)";
+        let segment = self.cluster.segment_with(self.scenario, insert).await;
         let arrived = async {
             for repository in repositories {
                 while self.info(repository).await["archive"][0]["max"].as_str() < Some(&segment) {

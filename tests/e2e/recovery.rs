@@ -26,13 +26,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         cluster.create(scenario).await;
         cluster.ready(scenario, minutes(5)).await;
         scenario.succeeded("app-repo1-initial", minutes(4)).await;
-        // It commits by itself, and then the last commit is not ours.
-        scenario
-            .sql(
-                &cluster,
-                "alter system set autovacuum = off;\nselect pg_reload_conf();",
-            )
-            .await;
+        cluster.commits_nothing_by_itself(scenario).await;
 
         let segments = write(scenario, &cluster, 4).await;
         let last = segments.last().unwrap();
@@ -138,33 +132,21 @@ async fn write(scenario: &Scenario, cluster: &Cluster, count: usize) -> Vec<Stri
         .await;
     let mut segments = Vec::new();
     for _ in 0..count {
-        let sql = "insert into written default values;\nselect pg_walfile_name(pg_current_wal_lsn());\nselect pg_switch_wal();";
-        let said = scenario.sql(cluster, sql).await;
-        segments.push(said.lines().next().unwrap().to_owned());
+        let insert = "insert into written default values";
+        segments.push(cluster.segment_with(scenario, insert).await);
     }
     segments
 }
 
 async fn last_commit(scenario: &Scenario, cluster: &Cluster, segment: &str) -> String {
     let pod = cluster.primary(scenario).await.name_any();
-    archived(scenario, cluster, segment).await;
+    cluster.archived(scenario, segment).await;
     let command = ["bash", "-c", LAST_COMMIT, "last-commit", segment];
     let said = kubectl_exec(&scenario.namespace, &pod, "database", &command, "")
         .await
         .unwrap();
     let time: DateTime<Utc> = format!("{}Z", said.trim().replace(' ', "T")).parse().unwrap();
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
-}
-
-/// Waits until PostgreSQL has a segment archived.
-async fn archived(scenario: &Scenario, cluster: &Cluster, segment: &str) {
-    let sql = format!(
-        "do $$ begin while (select coalesce(last_archived_wal, '') < '{segment}' from pg_stat_archiver) loop \
-         perform pg_sleep(0.1); perform pg_stat_clear_snapshot(); end loop; end $$;"
-    );
-    tokio::time::timeout(minutes(2), scenario.sql(cluster, &sql))
-        .await
-        .expect("the segment is archived");
 }
 
 /// Moves a segment's object out of the store; where it is now, and where it was.

@@ -1,8 +1,6 @@
 //! What applications meet: a connection through the pooler, and a primary that is replaced when it dies.
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::{Cluster, Request, Scenario, image, minutes};
@@ -25,23 +23,7 @@ async fn when_the_primary_dies_a_replica_takes_over_applications_go_on_and_backu
             "1"
         );
 
-        let dead = cluster.primary(scenario).await;
-        scenario
-            .api::<Pod>()
-            .delete(&dead.name_any(), &DeleteParams::default())
-            .await
-            .unwrap();
-        scenario.tell(&format!("deleted the primary {}", dead.name_any()));
-        let selector = format!(
-            "{},postgres-operator.crunchydata.com/role=primary",
-            cluster.instance_selector()
-        );
-        let heir = scenario
-            .any(&selector, "promoted", minutes(2), |pod: &Pod| {
-                pod.name_any() != dead.name_any()
-            })
-            .await;
-        scenario.tell(&format!("{} is the primary", heir.name_any()));
+        cluster.fail_over(scenario).await;
         assert_eq!(
             query(
                 scenario,

@@ -4,9 +4,8 @@
 use holdfast::api::PerconaPGCluster;
 use holdfast::api::cluster::recovery::RecoveryWindow;
 use holdfast::domain::wal::Lsn;
-use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, condition, minutes, seconds};
@@ -22,12 +21,8 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
         cluster.create(scenario).await;
         cluster.ready(scenario, minutes(5)).await;
         scenario.succeeded("app-repo1-initial", minutes(4)).await;
-        scenario
-            .sql(
-                &cluster,
-                "alter system set autovacuum = off; select pg_reload_conf(); create table written (n int);",
-            )
-            .await;
+        cluster.commits_nothing_by_itself(scenario).await;
+        scenario.sql(&cluster, "create table written (n int)").await;
 
         let mut rows = Vec::new();
         let mut back_to = String::new();
@@ -101,22 +96,7 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
 
 /// Has another instance lead, and waits until it writes on this timeline.
 async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: i32) {
-    let dead = cluster.primary(scenario).await;
-    scenario
-        .api::<Pod>()
-        // Asked to end, it hands over; one that is killed is back, and leads on, before its lease has run out.
-        .delete(&dead.name_any(), &DeleteParams::default())
-        .await
-        .unwrap();
-    let selector = format!(
-        "{},postgres-operator.crunchydata.com/role=primary",
-        cluster.instance_selector()
-    );
-    scenario
-        .any(&selector, "another primary", minutes(2), |pod: &Pod| {
-            pod.name_any() != dead.name_any() && pod.metadata.deletion_timestamp.is_none()
-        })
-        .await;
+    cluster.fail_over(scenario).await;
     let wanted = format!("{timeline:08X}");
     let leads = async {
         while scenario
@@ -145,17 +125,9 @@ async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: i32) {
 /// second of its timeline, else `before`.
 async fn write(scenario: &Scenario, cluster: &Cluster, row: i32, before: &str) -> String {
     let now = scenario.sql(cluster, "select clock_timestamp()").await;
-    let sql = format!("insert into written values ({row}); select pg_walfile_name(pg_switch_wal());");
-    let segment = scenario.sql(cluster, &sql).await;
-    let archived = format!("select coalesce(last_archived_wal, '') >= '{segment}' from pg_stat_archiver");
-    let arriving = async {
-        while scenario.sql(cluster, &archived).await != "t" {
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(2), arriving)
-        .await
-        .unwrap_or_else(|_| panic!("{segment} was not archived"));
+    let insert = format!("insert into written values ({row})");
+    let segment = cluster.segment_with(scenario, &insert).await;
+    cluster.archived(scenario, &segment).await;
     if row % 1000 == 2 { now } else { before.to_owned() }
 }
 

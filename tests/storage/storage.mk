@@ -1,7 +1,8 @@
 .PHONY: test-storage
 test-storage: cluster ## Stores and repositories: real S3, Azure and GCS servers and a real pgBackRest in the test cluster
 	$(CARGO) test --locked --quiet --test storage --no-run
-	tests/cluster/in $(CARGO) test --locked --quiet --offline --test storage
+	@# More threads than processors: they mostly wait for pods.
+	RUST_TEST_THREADS=6 tests/cluster/in $(CARGO) test --locked --quiet --offline --test storage
 
 .PHONY: bench-archive
 bench-archive: cluster ## What it costs to know an archive of a million segments on S3; JSON last

@@ -15,7 +15,7 @@ use tokio::sync::watch::Receiver;
 use super::configuration;
 use super::watch::Known;
 use crate::agent::fingerprint::Fingerprint;
-use crate::pgbackrest::configuration::ARCHIVING_DIRECTORY;
+use crate::pgbackrest::configuration::{ARCHIVING_DIRECTORY, CONFIGURATION_DIRECTORY};
 
 /// Mounted files are looked at this often.
 const LOOK: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ struct Copies {
 /// Follows the desired document and the mounted files; runs for ever.
 pub async fn keep(mut known: Receiver<Known>) {
     let copies = Copies {
-        source: "/etc/pgbackrest".into(),
+        source: CONFIGURATION_DIRECTORY.into(),
         link: ARCHIVING_DIRECTORY.into(),
     };
     let mut written = None;
@@ -65,7 +65,9 @@ impl Copies {
             Ok(current) if current == one => other,
             _ => one,
         };
-        configuration::copy(&self.source, &next, &|key| !suspended.contains(&key))?;
+        configuration::copy(&self.source, &next, &|key| {
+            !suspended.iter().any(|it| u32::from(*it) == key)
+        })?;
         swing(&self.link, &next)
     }
 }

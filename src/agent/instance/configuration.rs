@@ -10,9 +10,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::pgbackrest::user_options::repository_of;
+
 /// Copies `pgbackrest.conf` and `conf.d/*.conf` below `source` to `directory`, which is replaced, with the options of the
 /// repositories that are kept and those of none.
-pub fn copy(source: &Path, directory: &Path, keep: &dyn Fn(u8) -> bool) -> io::Result<()> {
+pub fn copy(source: &Path, directory: &Path, keep: &dyn Fn(u32) -> bool) -> io::Result<()> {
     remove(directory)?;
     fs::DirBuilder::new()
         .recursive(true)
@@ -46,7 +48,7 @@ impl SingleRepository {
         let single = Self {
             directory: directory.to_owned(),
         };
-        copy(source, directory, &|other| other == key)?;
+        copy(source, directory, &|other| other == u32::from(key))?;
         Ok(single)
     }
 
@@ -70,30 +72,14 @@ impl Drop for SingleRepository {
 pub fn is_variable_of_another(name: &str, key: u8) -> bool {
     name.strip_prefix("PGBACKREST_")
         .and_then(|option| repository_of(&option.to_ascii_lowercase()))
-        .is_some_and(|of| of != key)
+        .is_some_and(|of| of != u32::from(key))
 }
 
-fn only(text: &str, keep: &dyn Fn(u8) -> bool) -> String {
+fn only(text: &str, keep: &dyn Fn(u32) -> bool) -> String {
     text.lines()
         .filter(|line| repository_of(line.trim_start()).is_none_or(keep))
         .flat_map(|line| [line, "\n"])
         .collect()
-}
-
-/// The repository that an option is about; 0 for a number that none can have.
-fn repository_of(option: &str) -> Option<u8> {
-    let rest = option.strip_prefix("repo")?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, rest) = rest.split_at(digits);
-    if !rest.starts_with(['-', '_']) {
-        return None;
-    }
-    // `repo-…` without a number is an older spelling of `repo1-…`.
-    Some(if number.is_empty() {
-        1
-    } else {
-        number.parse().unwrap_or(0)
-    })
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

@@ -55,18 +55,18 @@ pub fn repository(names: &Names, repository: &Repository) -> Option<RepositorySp
 /// Repositories that are acted on, with their keys.
 #[must_use]
 pub fn repos(spec: &PerconaPGClusterSpec) -> Vec<Repo> {
-    spec.backups
-        .repositories()
-        .iter()
-        .filter_map(|repository| {
-            repository.store()?;
-            Some(Repo {
-                name: repository.name.clone(),
-                key: repository.key()?,
-                suspended: repository.is_suspended(),
-            })
-        })
-        .collect()
+    spec.backups.repositories().iter().filter_map(repo).collect()
+}
+
+/// The same of one.
+#[must_use]
+pub fn repo(repository: &Repository) -> Option<Repo> {
+    repository.store()?;
+    Some(Repo {
+        name: repository.name.clone(),
+        key: repository.key()?,
+        suspended: repository.is_suspended(),
+    })
 }
 
 /// Paths of options for repositories that the cluster does not have: they are left out of what is rendered.

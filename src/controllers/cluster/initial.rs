@@ -39,12 +39,8 @@ pub fn next(
     backups: &[PerconaPGBackup],
     now: DateTime<Utc>,
 ) -> Step {
-    let suspended = cluster.backups.as_ref().is_some_and(|backups| {
-        backups
-            .repos
-            .iter()
-            .any(|repo| repo.name == verdict.repo && repo.suspended)
-    });
+    let backups_to = cluster.backups.as_ref();
+    let suspended = backups_to.is_some_and(|to| to.suspended().any(|repo| repo.name == verdict.repo));
     if !verdict.stanza || !verdict.empty || cluster.paused || suspended {
         return Step::Nothing;
     }

@@ -215,8 +215,6 @@ pub mod paths {
     pub const HOLDFAST: &str = "/opt/holdfast";
     /// Server certificate, and the replication client's below it.
     pub const TLS: &str = "/pgconf/tls";
-    /// pgBackRest's configuration.
-    pub const PGBACKREST: &str = "/etc/pgbackrest";
 
     /// Data directory of a major version.
     #[must_use]

@@ -215,11 +215,9 @@ pub struct Repo {
 }
 
 impl Backups {
-    /// Keys of the repositories that the user keeps WAL from.
-    #[must_use]
-    pub fn suspended(&self) -> Vec<u8> {
-        let suspended = self.repos.iter().filter(|repo| repo.suspended);
-        suspended.map(|repo| repo.key).collect()
+    /// The repositories that the user keeps WAL from.
+    pub fn suspended(&self) -> impl Iterator<Item = &Repo> {
+        self.repos.iter().filter(|repo| repo.suspended)
     }
 }
 

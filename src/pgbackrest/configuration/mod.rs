@@ -29,6 +29,8 @@ pub const REPO_HOST_KEY: &str = "pgbackrest_repo_host.conf";
 /// Key of the TLS server's file in the cluster's `ConfigMap`.
 pub const SERVER_KEY: &str = "pgbackrest-server.conf";
 
+/// Directory of pgBackRest's configuration in every pod of ours.
+pub const CONFIGURATION_DIRECTORY: &str = "/etc/pgbackrest";
 /// Directory of the files that pgBackRest joins; the user's projected files end in it.
 pub const INCLUDE_DIRECTORY: &str = "/etc/pgbackrest/conf.d";
 /// Name of our file in [`INCLUDE_DIRECTORY`]: after the user's, in the order of names.
@@ -37,6 +39,8 @@ pub const FILE_NAME: &str = "~holdfast.conf";
 pub const SERVER_FILE_NAME: &str = "~holdfast_server.conf";
 /// Directory of the certificates for pgBackRest's own TLS.
 pub const TLS_DIRECTORY: &str = "/etc/pgbackrest-tls";
+/// Private directory of the agents in every instance pod, on an emptyDir: copies of the configuration for one command.
+pub const SCRATCH_DIRECTORY: &str = "/tmp/holdfast";
 /// Configuration for `archive-push` while repositories are suspended, in every instance pod: all but theirs.
 pub const ARCHIVING_DIRECTORY: &str = "/tmp/holdfast/archiving";
 /// Where asynchronous archiving keeps its state, on the data volume.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use holdfast::api::cluster::status::ClusterState;
 use holdfast::api::{ConditionType, PerconaPGCluster};
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use super::wait::condition;
-use super::{Scenario, Stores, seconds};
+use super::{Scenario, Stores, minutes, seconds};
 
 /// What the user asks for. Fields are changed by a scenario, and applied again.
 #[derive(Clone)]
@@ -259,13 +261,32 @@ impl Cluster {
 
     /// The primary's pod.
     pub async fn primary(&self, scenario: &Scenario) -> Pod {
+        self.primary_but(scenario, None, seconds(90)).await
+    }
+
+    /// Deletes the primary's pod and waits until another instance leads; the pod of that one.
+    pub async fn fail_over(&self, scenario: &Scenario) -> Pod {
+        let dead = self.primary(scenario).await.name_any();
+        scenario
+            .api::<Pod>()
+            // Asked to end, it hands over; one that is killed is back, and leads on, before its lease has run out.
+            .delete(&dead, &DeleteParams::default())
+            .await
+            .unwrap();
+        scenario.tell(&format!("deleted the primary {dead}"));
+        let heir = self.primary_but(scenario, Some(&dead), minutes(2)).await;
+        scenario.tell(&format!("{} is the primary", heir.name_any()));
+        heir
+    }
+
+    async fn primary_but(&self, scenario: &Scenario, not: Option<&str>, within: Duration) -> Pod {
         let selector = format!(
             "{},postgres-operator.crunchydata.com/role=primary",
             self.instance_selector()
         );
         scenario
-            .any(&selector, "running as primary", seconds(90), |pod: &Pod| {
-                pod.metadata.deletion_timestamp.is_none()
+            .any(&selector, "running as primary", within, |pod: &Pod| {
+                pod.metadata.deletion_timestamp.is_none() && Some(pod.name_any().as_str()) != not
             })
             .await
     }

@@ -12,6 +12,7 @@ mod secrecy;
 mod shared;
 mod stores;
 mod wait;
+mod wal;
 
 pub use backup::{Request, state, status};
 pub use cluster::Cluster;

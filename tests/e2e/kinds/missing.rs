@@ -30,8 +30,11 @@ impl Four<'_> {
         let scenario = self.scenario;
         let mut segments = Vec::new();
         for _ in 0..=REPOSITORIES.len() {
-            let sql = "insert into t values (0); select pg_walfile_name(pg_switch_wal())";
-            segments.push(scenario.sql(&self.cluster, sql).await);
+            segments.push(
+                self.cluster
+                    .segment_with(scenario, "insert into t values (0)")
+                    .await,
+            );
         }
         self.wal_reaches(&REPOSITORIES).await;
         let holes: Vec<(&str, &str)> = REPOSITORIES

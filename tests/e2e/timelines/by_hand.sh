@@ -35,7 +35,7 @@ done
 
 archived() {
   local segment
-  segment=$(echo 'select pg_walfile_name(pg_switch_wal())' | sql)
+  segment=$(echo 'select pg_walfile_name(pg_switch_wal() - 1)' | sql)
   for _ in $(seq 600); do
     [ "$(echo "select coalesce(last_archived_wal >= '$segment', false) from pg_stat_archiver" | sql)" = f ] || return 0
     sleep 0.1

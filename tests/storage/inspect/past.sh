@@ -13,7 +13,7 @@ C
 start() { pg_ctl -w -t 120 -l /tmp/postgres.log start >/dev/null; }
 sql() { psql -qXAt -v ON_ERROR_STOP=1 postgres; }
 archived() {
-    name=$(echo "select pg_walfile_name(pg_switch_wal())" | sql)
+    name=$(echo "select pg_walfile_name(pg_switch_wal() - 1)" | sql)
     for _ in $(seq 600); do
         done=$(echo "select coalesce(last_archived_wal >= '$name', false) from pg_stat_archiver" | sql)
         [ "$done" = f ] || return 0

@@ -21,6 +21,7 @@ use crate::agent::desired::{DesiredRepository, DesiredStanza};
 use crate::agent::environment::InstanceEnvironment;
 use crate::agent::pgbackrest::{self, Finished};
 use crate::agent::report::StanzaReport;
+use crate::pgbackrest::configuration::{CONFIGURATION_DIRECTORY, SCRATCH_DIRECTORY};
 use crate::pgbackrest::lease;
 
 /// pgBackRest retries for a minute by itself when a store does not answer.
@@ -47,8 +48,8 @@ impl Stanzas {
         Self {
             client,
             environment,
-            source: "/etc/pgbackrest".into(),
-            scratch: "/tmp/holdfast".into(),
+            source: CONFIGURATION_DIRECTORY.into(),
+            scratch: SCRATCH_DIRECTORY.into(),
         }
     }
 

@@ -47,7 +47,7 @@ pub fn build(
                 })
                 .collect(),
             cluster_uid: cluster.uid.clone(),
-            suspended: backups.suspended(),
+            suspended: backups.suspended().map(|repo| repo.key).collect(),
         }),
     };
     desired.revision = hex::encode(Sha256::digest(render(&desired)?))

@@ -68,7 +68,7 @@ fn parameters(cluster: &ValidatedCluster, user: Map<String, Value>) -> Map<Strin
         .to_owned();
     all.extend(user);
     let archive_command = match &cluster.backups {
-        Some(backups) if backups.suspended().is_empty() => ARCHIVE_COMMAND.to_owned(),
+        Some(backups) if backups.suspended().next().is_none() => ARCHIVE_COMMAND.to_owned(),
         // Without that directory, which the agents keep, pgBackRest fails and PostgreSQL keeps the segment.
         Some(_) => format!(r#"pgbackrest --config-path={ARCHIVING_DIRECTORY} --stanza=db archive-push "%p""#),
         None => DISCARD_WAL.to_owned(),

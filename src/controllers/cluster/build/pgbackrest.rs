@@ -5,14 +5,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Volume, VolumeMount, VolumeProjectio
 use super::metadata::owned;
 use super::pod::{from_config_map, from_secret, projected, read_only};
 use crate::controllers::cluster::engine::{AUTHORITY_KEY, CLIENT_CERTIFICATE_KEY, CLIENT_KEY_KEY};
-use crate::controllers::cluster::names::paths;
 use crate::controllers::cluster::validated::{Backups, ValidatedCluster};
-use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, TLS_DIRECTORY};
+use crate::pgbackrest::configuration::{CONFIGURATION_DIRECTORY, INCLUDE_DIRECTORY, TLS_DIRECTORY};
 
 /// Mounts of pgBackRest's configuration and certificates. The empty main file is mounted over whatever the image
 /// brings; the directory below it is a volume of its own, since a volume cannot be mounted inside a projected one.
 pub fn mounts() -> Vec<VolumeMount> {
-    let main = format!("{}/pgbackrest.conf", paths::PGBACKREST);
+    let main = format!("{CONFIGURATION_DIRECTORY}/pgbackrest.conf");
     vec![
         VolumeMount {
             sub_path: Some("pgbackrest.conf".to_owned()),

@@ -7,6 +7,7 @@ use crate::agent::report::{ArchiveFailure, ArchiverReport};
 use crate::api::Reason;
 use crate::api::conditions::Status;
 use crate::controllers::cluster::repositories::Verdict;
+use crate::controllers::cluster::validated::Backups;
 use crate::domain::size::Bytes;
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
 
@@ -71,8 +72,7 @@ fn suspended<'a>(facts: &Facts<'a>) -> Vec<&'a str> {
     let backups = facts.validated.ok().and_then(|cluster| cluster.backups.as_ref());
     backups
         .into_iter()
-        .flat_map(|backups| &backups.repos)
-        .filter(|repo| repo.suspended)
+        .flat_map(Backups::suspended)
         .map(|repo| repo.name.as_str())
         .collect()
 }

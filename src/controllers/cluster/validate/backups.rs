@@ -8,7 +8,7 @@ use super::{Existence, pods};
 use crate::api::PerconaPGClusterSpec;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
-use crate::controllers::cluster::validated::{Backups, Repo, RepoHost, RepositoryVolume};
+use crate::controllers::cluster::validated::{Backups, RepoHost, RepositoryVolume};
 use crate::controllers::cluster::volumes;
 
 /// With pgBackRest's files, by `ConfigMap` key, and the repositories that may be given a stanza.
@@ -45,11 +45,7 @@ fn volumes(names: &Names, spec: &PerconaPGClusterSpec, existence: &Existence) ->
             let wanted = &volumes::volume_of(repository)?.volume_claim_spec;
             let claims = &existence.volume_claims;
             Some(RepositoryVolume {
-                repo: Repo {
-                    name: repository.name.clone(),
-                    key: repository.key()?,
-                    suspended: repository.is_suspended(),
-                },
+                repo: engine::repo(repository)?,
                 claim: volumes::claim_name(names, &repository.name, claims),
                 spec: volumes::claim_spec(wanted, volumes::find(names, &repository.name, claims)),
             })

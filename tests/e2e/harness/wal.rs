@@ -1,0 +1,41 @@
+//! WAL as PostgreSQL itself sees it: which segment was finished, and whether it counts as archived.
+
+use super::{Cluster, Scenario, minutes, seconds};
+
+impl Cluster {
+    /// Runs this and finishes the segment that it was written to; the segment's name.
+    pub async fn segment_with(&self, scenario: &Scenario, sql: &str) -> String {
+        let sql =
+            format!("{sql};\nselect pg_walfile_name(pg_current_wal_insert_lsn());\nselect pg_switch_wal();");
+        let said = scenario.sql(self, &sql).await;
+        said.lines()
+            .rev()
+            .nth(1)
+            .expect("a name and a position")
+            .to_owned()
+    }
+
+    /// Whether PostgreSQL takes a segment for archived.
+    pub async fn has_archived(&self, scenario: &Scenario, segment: &str) -> bool {
+        let sql = format!("select coalesce(last_archived_wal, '') >= '{segment}' from pg_stat_archiver");
+        scenario.sql(self, &sql).await == "t"
+    }
+
+    /// Waits until it does.
+    pub async fn archived(&self, scenario: &Scenario, segment: &str) {
+        let waiting = async {
+            while !self.has_archived(scenario, segment).await {
+                tokio::time::sleep(seconds(1)).await;
+            }
+        };
+        tokio::time::timeout(minutes(3), waiting)
+            .await
+            .unwrap_or_else(|_| panic!("{segment} was not archived"));
+    }
+
+    /// Nothing commits by itself any more, so that the last commit is the scenario's.
+    pub async fn commits_nothing_by_itself(&self, scenario: &Scenario) {
+        let sql = "alter system set autovacuum = off;\nselect pg_reload_conf();";
+        scenario.sql(self, sql).await;
+    }
+}
