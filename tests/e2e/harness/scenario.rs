@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{Stores, diagnostics, minutes};
 
-/// So many scenarios with clusters of their own are played at once, beside the one with the shared cluster: what two
+/// So many scenarios with clusters of their own are played at once, beside those with a shared one: what two
 /// processors can do, since a scenario mostly waits. The threads of the test program only wait for their turn.
 static PLACES: Semaphore = Semaphore::const_new(3);
 

@@ -1,19 +1,27 @@
-//! One healthy cluster for all scenarios that leave it healthy. They take turns, since a repository takes one
-//! backup at a time; `tests/e2e/run` deletes its namespace at the end.
+//! Healthy clusters for all scenarios that leave them healthy. Each is one scenario's at a time, since a cluster takes one
+//! backup at a time; `tests/e2e/run` deletes their namespaces at the end.
 
 use futures::FutureExt;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
 use super::{Cluster, Scenario, minutes};
 
-static NAMESPACE: OnceCell<Option<String>> = OnceCell::const_new();
-static TURN: Mutex<()> = Mutex::const_new(());
+/// The name of its namespace, once it was tried to make it ready: nothing if that failed.
+type Shared = Mutex<OnceCell<Option<String>>>;
+
+/// Most scenarios are of this kind: with one cluster they would take longer than all others.
+static SHARED: [Shared; 2] = [const { Mutex::const_new(OnceCell::const_new()) }; 2];
+static FREE: Semaphore = Semaphore::const_new(SHARED.len());
 
 impl Scenario {
-    /// Plays a scenario with the shared cluster, alone with it.
+    /// Plays a scenario with a shared cluster, alone with it.
     pub async fn shared(body: impl AsyncFnOnce(&Self, &Cluster)) {
-        let _turn = TURN.lock().await;
-        let namespace = NAMESPACE
+        let _turn = FREE.acquire().await.unwrap();
+        let shared: MutexGuard<'_, _> = SHARED
+            .iter()
+            .find_map(|shared| shared.try_lock().ok())
+            .expect("there are as many turns as clusters");
+        let namespace = shared
             .get_or_init(|| async { std::panic::AssertUnwindSafe(prepare()).catch_unwind().await.ok() })
             .await
             .as_deref()
