@@ -32,6 +32,10 @@ one-tls-provider:
 test-unit: ## Unit and property tests: no cluster needed
 	$(CARGO) test --locked --lib --quiet
 
+.PHONY: test-programs
+test-programs: ## Compile every test, several at once
+	$(CARGO) test --locked --no-run --quiet --lib --tests
+
 .PHONY: deny
 deny: ## Licences, bans and sources of the dependencies
 	@.ci/deny
@@ -50,5 +54,6 @@ test: ## Every test, from a bare machine on
 
 include tests/cluster/cluster.mk
 include src/api/api.mk
+include tests/schedule/schedule.mk
 include tests/storage/storage.mk
 -include tests/e2e/e2e.mk

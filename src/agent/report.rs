@@ -200,6 +200,9 @@ pub struct BackupOutcome {
     /// Last known number of bytes copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// It was ended because nothing moved any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stalled: bool,
     /// Label of the backup, when the repository already held one of this Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,

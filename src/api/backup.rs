@@ -33,6 +33,7 @@ use super::{defaults, rules};
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.state","description":"State of the backup"}"#,
     printcolumn = r#"{"name":"Progress","type":"string","jsonPath":".status.progress.summary","description":"How far it is"}"#,
     printcolumn = r#"{"name":"Type","type":"string","jsonPath":".status.backupType","description":"full, diff or incr"}"#,
+    printcolumn = r#"{"name":"Origin","type":"string","jsonPath":".status.origin","description":"Manual, Schedule, Initial or Imported"}"#,
     printcolumn = r#"{"name":"Completed","type":"date","jsonPath":".status.completed","description":"When it ended"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp","description":"When it was created"}"#
 )]
@@ -91,6 +92,21 @@ pub enum BackupMethod {
 }
 
 open_enum! {
+    /// Who asked for a backup.
+    pub enum BackupOrigin {
+        /// Somebody, by creating the object.
+        #[default]
+        Manual = "Manual",
+        /// A schedule of the cluster.
+        Schedule = "Schedule",
+        /// The cluster itself: the first one of a repository.
+        Initial = "Initial",
+        /// Nobody here: it was found in the repository.
+        Imported = "Imported",
+    }
+}
+
+open_enum! {
     /// State of a backup or of a restore.
     pub enum JobState {
         /// Not begun, or waiting.
@@ -122,6 +138,9 @@ pub struct PerconaPGBackupStatus {
     /// State of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<JobState>,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<BackupOrigin>,
     /// Why it failed, what that means for the data, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -28,6 +28,8 @@ pub enum ConditionType {
     RepositoriesIntact,
     /// Cluster: the latest restorable time is as near to now as `spec.backups.objectives.recoveryPoint` asks.
     RecoveryPointObjectiveMet,
+    /// Cluster: every schedule can be understood, and its last backup was taken and succeeded; absent where there are none.
+    SchedulesHealthy,
     /// Cluster: a data directory exists, initialised or restored.
     PostgresDataInitialized,
     /// Cluster: users and databases are as the specification says.
@@ -64,6 +66,7 @@ impl ConditionType {
         Self::WalContinuous,
         Self::RepositoriesIntact,
         Self::RecoveryPointObjectiveMet,
+        Self::SchedulesHealthy,
         Self::PostgresDataInitialized,
         Self::UsersApplied,
         Self::ProxyAvailable,
@@ -91,6 +94,7 @@ impl ConditionType {
             Self::WalContinuous => "WALContinuous",
             Self::RepositoriesIntact => "RepositoriesIntact",
             Self::RecoveryPointObjectiveMet => "RecoveryPointObjectiveMet",
+            Self::SchedulesHealthy => "SchedulesHealthy",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
             Self::UsersApplied => "UsersApplied",
             Self::ProxyAvailable => "ProxyAvailable",

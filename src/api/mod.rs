@@ -11,6 +11,7 @@ pub mod condition_types;
 pub mod conditions;
 pub mod crds;
 pub mod defaults;
+pub mod duration;
 mod embedded;
 pub mod names;
 pub mod open_enum;
@@ -19,6 +20,7 @@ pub mod reasons;
 pub mod repository;
 pub mod restore;
 pub mod rules;
+pub mod schedules;
 pub mod time;
 pub mod unsupported;
 

@@ -46,6 +46,9 @@ pub const LABEL_PGBACKREST_CONFIG: &str = "postgres-operator.crunchydata.com/pgb
 /// Name of the database user that a Secret is for.
 pub const LABEL_PG_USER: &str = "postgres-operator.crunchydata.com/pguser";
 
+/// pgBackRest's label of a backup that was there before its object, on that object.
+pub const LABEL_IMPORTED: &str = "holdfast.dev/imported";
+
 /// Report of an instance agent, on its own Pod.
 pub const ANNOTATION_AGENT: &str = "holdfast.dev/agent";
 /// Progress of a backup Job, on its own Pod.

@@ -56,6 +56,12 @@ words! {
         /// It ended well, and the repository confirms it.
         Succeeded: "The backup is in the repository together with the WAL that makes it consistent.",
             "Nothing.";
+        /// It was made by somebody else, and found in the repository.
+        FoundInRepository: "The backup is in the repository; it can be restored like any other.",
+            "Nothing.";
+        /// The repository holds it no more, so its object was removed.
+        BackupExpired: "Retention, or somebody, removed that backup from the repository.",
+            "Nothing, if that is what repoN-retention-full asks for.";
         /// All is as the specification asks.
         AsSpecified: "Nothing is at risk.", "Nothing.";
         /// It is being worked on.
@@ -66,6 +72,9 @@ words! {
         /// Another backup or repository command is at work.
         RepositoryBusy: "Nothing is at risk: this one starts when the other has ended.",
             "Wait, or delete the other backup.";
+        /// As many backups run as the operator may run at once.
+        BudgetUsedUp: "Nothing is at risk: this one starts when others have ended.",
+            "Wait, or raise HOLDFAST_BACKUPS_AT_ONCE of the operator.";
         /// The wait was longer than the deadline allows.
         DeadlineExceeded: "This backup was not taken; earlier ones and WAL archiving are not affected.",
             "Remove what the message names as the cause, then create the backup again.";
@@ -81,6 +90,31 @@ words! {
         /// The Job cannot be started: its Pod is not scheduled or its image is not there.
         PodNotStarting: "This backup has not begun.",
             "Read the message: it quotes what Kubernetes says about the Pod.";
+
+        /// Nobody was there when it was due: the operator did not run.
+        Unattended: "That backup was not taken. The last of those that were due in that time is taken afterwards, unless \
+            catchUp says otherwise.",
+            "Look at what kept the operator from running.";
+        /// The backup of the time before has not ended.
+        PreviousRunActive: "That backup was not taken; the one before it goes on or waits.",
+            "Let it come less often, or find out what makes backups take so long.";
+        /// The user has suspended the schedules of a repository.
+        SchedulesSuspended: "No backups are taken by themselves into that repository; what can be restored from it grows older.",
+            "Set suspend of its schedules to false.";
+        /// It is a time in which no scheduled backup begins.
+        BlackoutWindow: "That backup is taken when the time is over.", "Nothing.";
+        /// A schedule or a blackout cannot be understood.
+        ScheduleInvalid: "No backups are taken by it; the other schedules are not affected.",
+            "Correct what the message names.";
+        /// A time came that made no backup, and none has succeeded since.
+        BackupsMissed: "What changed since the last backup is protected by WAL only, and takes longer to restore.",
+            "Read the reason in status.schedules; the next backup puts it right.";
+        /// The last scheduled backup failed.
+        ScheduledBackupFailed: "What changed since the last backup is protected by WAL only, and takes longer to restore.",
+            "Read the error of the PerconaPGBackup that the message names.";
+        /// The operator's clock was set back, and the accounts of the schedules begin anew.
+        ClockSetBack: "Times that come again make no second backup where the first one is still there.",
+            "Find out why the clock of the operator's node jumped.";
 
         /// The store refuses the credentials.
         CredentialsRefused: "No backup can be taken and WAL waits on the primary's volume until it is full.",

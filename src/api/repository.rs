@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
+use super::schedules::Schedules;
 
 /// Pattern of every repository name.
 pub const NAME_PATTERN: &str = "^repo[1-4]$";
@@ -100,28 +101,6 @@ pub fn key_of(name: &str) -> Option<u8> {
     name.strip_prefix("repo")
         .and_then(|digit| digit.parse().ok())
         .filter(|key| (1..=4).contains(key))
-}
-
-/// Cron expressions, one for each backup type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Schedules {
-    /// When a full backup is taken: a cron expression of five fields, or `@daily` and its kin; UTC unless it
-    /// starts with `CRON_TZ=Zone`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 6, max = 200))]
-    #[x_kube(validation = rules::cron())]
-    pub full: Option<String>,
-    /// When a differential backup is taken: all that changed since the last full one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 6, max = 200))]
-    #[x_kube(validation = rules::cron())]
-    pub differential: Option<String>,
-    /// When an incremental backup is taken: all that changed since the last backup of any type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 6, max = 200))]
-    #[x_kube(validation = rules::cron())]
-    pub incremental: Option<String>,
 }
 
 /// A repository on a persistent volume.

@@ -143,6 +143,11 @@ pub(super) fn by_type() -> Vec<String> {
     vec!["type".to_owned()]
 }
 
+/// Key of the list of schedules.
+pub(super) fn by_repo_and_type() -> Vec<String> {
+    vec!["repo".to_owned(), "type".to_owned()]
+}
+
 /// Key of a list whose items have a name.
 pub(super) fn by_name() -> Vec<String> {
     vec!["name".to_owned()]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 
@@ -32,6 +33,9 @@ pub enum Agent {
         /// Directory of lock files, on the repository's volume.
         #[arg(long)]
         lock_path: Option<PathBuf>,
+        /// Seconds without progress after which pgBackRest is ended.
+        #[arg(long, default_value_t = backup::STALL_SECONDS)]
+        stall_seconds: u64,
         /// Options for pgBackRest.
         #[arg(last = true)]
         options: Vec<String>,
@@ -74,12 +78,14 @@ pub fn run(agent: &Agent) -> ExitCode {
             stanza,
             repo,
             lock_path,
+            stall_seconds,
             options,
         } => {
             let request = backup::Request {
                 stanza: stanza.clone(),
                 repository: *repo,
                 lock_path: lock_path.clone(),
+                stall: Duration::from_secs(*stall_seconds),
                 options: options.clone(),
             };
             match runtime::run(|stop| backup::run(request, stop)) {

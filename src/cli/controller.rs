@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::CatalogPlace;
 use crate::controllers::context::Settings;
 use crate::controllers::operator::{self, Identity};
+use crate::domain::queue::Limits;
 use crate::telemetry::logs::{self, Format};
 
 /// PostgreSQL versions for which `RELATED_IMAGE_POSTGRES_<version>` is read.
@@ -38,6 +39,15 @@ pub struct Controller {
     /// Image of this binary, from which it is copied into pods.
     #[arg(long, env = "HOLDFAST_IMAGE", default_value = "localhost/holdfast:dev")]
     image: String,
+    /// Backups that run at once, of all clusters together; 0 for any number. Others wait for their turn.
+    #[arg(long, env = "HOLDFAST_BACKUPS_AT_ONCE", default_value_t = 50)]
+    backups_at_once: usize,
+    /// The same in each namespace.
+    #[arg(long, env = "HOLDFAST_BACKUPS_AT_ONCE_PER_NAMESPACE", default_value_t = 0)]
+    backups_at_once_per_namespace: usize,
+    /// The same into each store, by its endpoint.
+    #[arg(long, env = "HOLDFAST_BACKUPS_AT_ONCE_PER_STORE", default_value_t = 0)]
+    backups_at_once_per_store: usize,
     /// How a log line looks.
     #[arg(long, env = "HOLDFAST_LOG_FORMAT", value_enum, default_value_t)]
     log_format: Format,
@@ -81,7 +91,13 @@ fn settings(arguments: &Controller) -> Settings {
     let postgres_images: BTreeMap<i32, String> = VERSIONS
         .filter_map(|version| Some((version, variable(&format!("RELATED_IMAGE_POSTGRES_{version}"))?)))
         .collect();
+    let limit = |number: usize| (number > 0).then_some(number);
     Settings {
+        backups_at_once: Limits {
+            total: limit(arguments.backups_at_once),
+            per_namespace: limit(arguments.backups_at_once_per_namespace),
+            per_store: limit(arguments.backups_at_once_per_store),
+        },
         operator_image: arguments.image.clone(),
         postgres_images,
         pgbackrest_image: variable("RELATED_IMAGE_PGBACKREST"),

@@ -8,6 +8,7 @@ use super::events::Events;
 use super::leadership::Claim;
 use super::writer::Writer;
 use crate::catalog::Catalog;
+use crate::domain::queue::Limits;
 use crate::telemetry::metrics::Metrics;
 
 /// Settings of the process, from its environment.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub pgbouncer_image: Option<String>,
     /// Namespaces that are watched; empty for all.
     pub namespaces: Vec<String>,
+    /// How many backups of the fleet run at once.
+    pub backups_at_once: Limits,
 }
 
 /// Shared by all reconciles of all controllers. Cheap to clone.

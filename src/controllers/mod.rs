@@ -12,5 +12,6 @@ pub mod leadership;
 pub mod operator;
 pub mod reading;
 pub mod round;
+pub mod schedule;
 pub mod watching;
 pub mod writer;

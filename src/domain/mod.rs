@@ -5,6 +5,7 @@ pub mod filling;
 pub mod label;
 pub mod options;
 pub mod progress;
+pub mod queue;
 pub mod retention;
 pub mod schedule;
 pub mod secret;

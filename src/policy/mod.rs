@@ -63,30 +63,91 @@ impl PolicyError {
     }
 }
 
+/// One schedule of a repository.
+#[derive(Debug, Clone)]
+pub struct Scheduled {
+    /// Its field: `full`, `differential` or `incremental`.
+    pub field: &'static str,
+    /// What is taken.
+    pub kind: BackupType,
+    /// As the user wrote it.
+    pub expression: String,
+    /// Its time zone, where it has a field of its own.
+    pub zone: Option<String>,
+    /// When.
+    pub schedule: Schedule,
+}
+
+impl Scheduled {
+    /// The whole schedule in one text: another one is another schedule.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.zone {
+            Some(zone) if !self.expression.contains("TZ=") => format!("CRON_TZ={zone} {}", self.expression),
+            _ => self.expression.clone(),
+        }
+    }
+}
+
+const FIELDS: [(&str, BackupType); 3] = [
+    ("full", BackupType::Full),
+    ("differential", BackupType::Differential),
+    ("incremental", BackupType::Incremental),
+];
+
+/// The type of backup that a field of `schedules` is for.
+#[must_use]
+pub fn backup_type(field: &str) -> Option<BackupType> {
+    let found = FIELDS.iter().find(|(name, _)| *name == field);
+    found.map(|(_, kind)| *kind)
+}
+
+/// The schedules of one repository, in the order of their fields.
+pub fn schedules(
+    repository: &Repository,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = Result<Scheduled, PolicyError>> {
+    let schedules = repository.schedules.clone().unwrap_or_default();
+    let zone = schedules.time_zone;
+    let expressions = [schedules.full, schedules.differential, schedules.incremental];
+    FIELDS
+        .into_iter()
+        .zip(expressions)
+        .filter_map(|(field, expression)| Some((field, expression?)))
+        .map(move |((field, kind), expression)| {
+            let schedule = Schedule::parse(&expression, zone.as_deref(), now).map_err(|source| {
+                PolicyError::Schedule {
+                    repo: repository.name.clone(),
+                    field,
+                    source,
+                }
+            })?;
+            Ok(Scheduled {
+                field,
+                kind,
+                expression,
+                zone: zone.clone(),
+                schedule,
+            })
+        })
+}
+
 /// Of one repository. `global`: pgBackRest's options of the cluster.
 pub fn of_repository(
     repository: &Repository,
     global: &BTreeMap<String, String>,
     now: DateTime<Utc>,
 ) -> Result<RepositoryPolicy, PolicyError> {
-    let schedules = repository.schedules.clone().unwrap_or_default();
-    let fields = [
-        ("full", BackupType::Full, schedules.full),
-        ("differential", BackupType::Differential, schedules.differential),
-        ("incremental", BackupType::Incremental, schedules.incremental),
-    ];
-    let mut planned = Vec::new();
-    for (field, kind, expression) in fields {
-        let Some(expression) = expression else { continue };
-        let schedule = Schedule::parse(&expression, None, now).map_err(|source| PolicyError::Schedule {
-            repo: repository.name.clone(),
-            field,
-            source,
-        })?;
-        planned.push((expression, Planned { kind, schedule }));
-    }
+    let planned = schedules(repository, now).map(|scheduled| {
+        let scheduled = scheduled?;
+        let planned = Planned {
+            kind: scheduled.kind,
+            schedule: scheduled.schedule.clone(),
+        };
+        Ok((scheduled.shown(), planned))
+    });
     Ok(RepositoryPolicy {
-        planned,
+        planned: planned.collect::<Result<_, _>>()?,
         retention: retention(&repository.name, global)?,
     })
 }

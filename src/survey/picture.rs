@@ -164,6 +164,17 @@ pub enum Oddity {
     },
 }
 
+impl Oddity {
+    /// What the repository lists may not be all that it should.
+    #[must_use]
+    pub const fn puts_content_in_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::InfoFromCopy { .. } | Self::IdentitiesDiffer { .. } | Self::RolledBack { .. }
+        )
+    }
+}
+
 /// What a look cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

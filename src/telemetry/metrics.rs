@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::archiver::ArchiverMetrics;
 use super::recovery::RecoveryMetrics;
+use super::schedules::ScheduleMetrics;
 use crate::catalog::CatalogMetrics;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -47,6 +48,7 @@ pub struct Metrics {
     leading: Gauge,
     recovery: RecoveryMetrics,
     archiver: ArchiverMetrics,
+    schedules: ScheduleMetrics,
     catalog: CatalogMetrics,
 }
 
@@ -65,6 +67,7 @@ impl Default for Metrics {
             leading: Gauge::default(),
             recovery: RecoveryMetrics::default(),
             archiver: ArchiverMetrics::default(),
+            schedules: ScheduleMetrics::default(),
             catalog: CatalogMetrics::default(),
         };
         let mut registry = Registry::with_prefix("holdfast");
@@ -96,6 +99,7 @@ impl Default for Metrics {
         );
         metrics.recovery.register(&mut registry);
         metrics.archiver.register(&mut registry);
+        metrics.schedules.register(&mut registry);
         metrics.catalog.register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics
@@ -154,6 +158,12 @@ impl Metrics {
     #[must_use]
     pub fn archiver(&self) -> &ArchiverMetrics {
         &self.archiver
+    }
+
+    /// Accounts of schedules.
+    #[must_use]
+    pub fn schedules(&self) -> &ScheduleMetrics {
+        &self.schedules
     }
 
     /// The catalog.

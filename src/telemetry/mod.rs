@@ -5,3 +5,4 @@ pub mod http;
 pub mod logs;
 pub mod metrics;
 pub mod recovery;
+pub mod schedules;

@@ -16,6 +16,7 @@ mod cluster;
 mod kubectl;
 mod objects;
 mod parameters;
+mod policies;
 mod restore;
 mod samples;
 mod schedule;

@@ -1,6 +1,6 @@
 //! Schedules: which cron expressions are accepted.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::objects::{cluster, s3, with};
 use crate::server::Server;
@@ -16,6 +16,56 @@ async fn offer(server: &Server, schedule: &str) -> Result<serde_json::Value, cra
             &json!({ "spec": { "backups": { "pgbackrest": { "repos": [repository] } } } }),
         ))
         .await
+}
+
+async fn offer_backups(server: &Server, more: &Value) -> Result<Value, crate::server::Refusal> {
+    let backups = with(json!({ "pgbackrest": { "repos": [s3("repo1")] } }), more);
+    server
+        .offer(&with(cluster(), &json!({ "spec": { "backups": backups } })))
+        .await
+}
+
+#[tokio::test]
+async fn what_is_said_beside_the_expression_is_checked_too() {
+    let server = Server::for_test("schedule-terms").await;
+    let schedules = |more: Value| {
+        let schedules = with(json!({ "full": "@daily" }), &more);
+        let repository = with(s3("repo1"), &json!({ "schedules": schedules }));
+        json!({ "pgbackrest": { "repos": [repository] } })
+    };
+    for good in [
+        schedules(
+            json!({ "timeZone": "America/Argentina/Buenos_Aires", "suspend": true, "startingDeadlineSeconds": 600 }),
+        ),
+        schedules(json!({ "timeZone": "Etc/GMT+5", "jitterSeconds": 0, "catchUp": "Skip" })),
+        json!({ "blackouts": [{ "schedule": "0 8 * * 1-5", "duration": "10h", "timeZone": "Europe/Berlin" }] }),
+    ] {
+        offer_backups(&server, &good)
+            .await
+            .unwrap_or_else(|refusal| panic!("{good}: {refusal:?}"));
+    }
+    let at = |field: &str| format!("spec.backups.pgbackrest.repos[0].schedules.{field}");
+    for (bad, field) in [
+        (schedules(json!({ "timeZone": "somewhere else" })), at("timeZone")),
+        (
+            schedules(json!({ "startingDeadlineSeconds": 0 })),
+            at("startingDeadlineSeconds"),
+        ),
+        (schedules(json!({ "jitterSeconds": -1 })), at("jitterSeconds")),
+        (schedules(json!({ "catchUp": "Twice" })), at("catchUp")),
+        (
+            json!({ "blackouts": [{ "schedule": "0 8 * * 1-5", "duration": "all day" }] }),
+            "spec.backups.blackouts[0].duration".to_owned(),
+        ),
+        (
+            json!({ "blackouts": [{ "schedule": "at eight", "duration": "8h" }] }),
+            "spec.backups.blackouts[0].schedule".to_owned(),
+        ),
+    ] {
+        let refusal = offer_backups(&server, &bad).await.expect_err(&bad.to_string());
+        assert!(refusal.says(&field, ""), "{bad}: {refusal:?}");
+    }
+    server.done().await;
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ fn names_scope_and_columns_are_upstreams() {
                 .map(|column| {
                     ["name", "type", "jsonPath"].map(|field| column[field].as_str().unwrap().to_owned())
                 })
-                .filter(|column| column[0] != "Progress")
+                .filter(|column| column[0] != "Progress" && column[0] != "Origin")
                 .collect()
         };
         assert_eq!(columns(&mine), columns(theirs), "{plural}");

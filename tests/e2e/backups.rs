@@ -1,9 +1,11 @@
 //! Backups when nothing goes wrong, and turns, deadlines and mistakes in their specification.
 
 use holdfast::api::PerconaPGBackup;
-use holdfast::api::backup::JobState;
+use holdfast::api::backup::{BackupOrigin, JobState};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
 
-use crate::harness::{Cluster, Request, Scenario, condition, minutes, seconds, state, status};
+use crate::harness::{Cluster, Request, Scenario, condition, kubectl_exec, minutes, seconds, state, status};
 
 #[tokio::test]
 async fn a_new_cluster_takes_a_first_full_backup_by_itself() {
@@ -160,6 +162,61 @@ async fn a_backup_into_a_repository_that_the_cluster_does_not_have_fails_and_nam
         let (_, error) = scenario.failed("lost", "RepositoryUnknown", seconds(19)).await;
         assert!(error.contains("repo3") && error.contains("repo1"), "{error}");
         scenario.event("lost", "RepositoryUnknown", seconds(10)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_backup_that_was_made_by_hand_has_an_object_until_it_is_expired() {
+    Scenario::shared(async |scenario, cluster| {
+        scenario.succeeded("shop-repo1-initial", minutes(4)).await;
+        let pgbackrest = async |arguments: &str| {
+            let pod = cluster.primary(scenario).await.name_any();
+            let line = format!("pgbackrest --stanza=db --repo=1 --log-level-console=warn {arguments}");
+            let command = ["bash", "-c", line.as_str()];
+            kubectl_exec(&scenario.namespace, &pod, "database", &command, "")
+                .await
+                .unwrap()
+        };
+        pgbackrest("--type=incr --annotation=who=somebody backup").await;
+        let info = pgbackrest("--output=json info").await;
+        let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+        let label = info[0]["backup"].as_array().unwrap().last().unwrap()["label"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let name = format!("shop-repo1-{}", label.to_lowercase().replace('_', "-"));
+        let found = scenario
+            .until(&name, "told", minutes(2), |backup: &PerconaPGBackup| {
+                state(backup) == JobState::Succeeded
+            })
+            .await;
+        assert_eq!(
+            status(&found).origin.as_ref().map(BackupOrigin::as_str),
+            Some("Imported")
+        );
+        assert_eq!(status(&found).backup_name.as_deref(), Some(label.as_str()));
+        scenario.is_as_pgbackrest_sees_it(cluster, &found).await;
+        scenario.tell(&format!("{name} was found"));
+
+        // Whoever deletes an object deletes no backup, and has it again.
+        let api = scenario.api::<PerconaPGBackup>();
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
+        let uid = found.metadata.uid.clone();
+        scenario
+            .until(&name, "there again", minutes(2), |backup: &PerconaPGBackup| {
+                backup.metadata.uid != uid && state(backup) == JobState::Succeeded
+            })
+            .await;
+
+        pgbackrest(&format!("--set={label} expire")).await;
+        // While the newest backup is missing the repository may be an older copy, and no object is given up.
+        Request::new(cluster, "after-expiry", &["--type=incr"])
+            .create(scenario)
+            .await;
+        scenario.succeeded("after-expiry", minutes(4)).await;
+        scenario.gone::<PerconaPGBackup>(&name, minutes(3)).await;
+        scenario.event("shop", "BackupExpired", minutes(1)).await;
     })
     .await;
 }

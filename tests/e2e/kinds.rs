@@ -1,7 +1,6 @@
 //! Four repositories of four kinds in one cluster: backups and WAL in each, told as pgBackRest itself sees them; and a
 //! volume that is taken out of the specification and put back.
 
-mod four;
 mod missing;
 
 use chrono::{DateTime, Utc};
@@ -12,8 +11,9 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 
-use self::four::{Four, REPOSITORIES};
-use crate::harness::{Request, Scenario, condition, kubectl_exec, minutes, seconds, status};
+use crate::harness::{
+    Four, REPOSITORIES, Request, Scenario, condition, kubectl_exec, minutes, seconds, status,
+};
 
 #[tokio::test]
 async fn four_repositories_of_four_kinds_hold_backups_and_wal_and_a_removed_volume_is_kept() {

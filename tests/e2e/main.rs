@@ -14,6 +14,7 @@
 
 mod archiving;
 mod backups;
+mod day;
 mod harness;
 mod interruptions;
 mod kinds;

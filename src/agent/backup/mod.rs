@@ -11,6 +11,7 @@ mod progress;
 mod run;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,10 @@ use crate::pgbackrest::failure::Permanence;
 /// Where Kubernetes reads the termination message.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// Default of [`Request::stall`] in seconds: the longest silence of pgBackRest that means well is its wait for WAL, which has a
+/// limit of its own far below.
+pub const STALL_SECONDS: u64 = 1800;
+
 /// What the Job asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Request {
@@ -34,6 +39,8 @@ pub struct Request {
     pub repository: u8,
     /// Where its lock files are, if not where the configuration says: on the repository's volume.
     pub lock_path: Option<PathBuf>,
+    /// It is ended when so long no byte was copied and nothing was said.
+    pub stall: Duration,
     /// Options of the user, validated by the controller, one argument each.
     pub options: Vec<String>,
 }
@@ -88,7 +95,15 @@ async fn attempt(request: &Request, marks: &Marks, stop: &CancellationToken) -> 
         .join(format!("{}-backup-{}.lock", request.stanza, request.repository));
     let publisher = progress::Publisher::begin(environment::variable).await;
     let arguments = options::arguments(request, marks);
-    let ran = run::run("pgbackrest".as_ref(), &arguments, &lock_file, publisher, stop).await;
+    let ran = run::run(
+        "pgbackrest".as_ref(),
+        &arguments,
+        &lock_file,
+        request.stall,
+        publisher,
+        stop,
+    )
+    .await;
     let code = code_of(&ran, stop.is_cancelled());
     (ran, code)
 }
@@ -109,6 +124,7 @@ fn code_of(outcome: &BackupOutcome, stopped: bool) -> u8 {
     };
     match exit_code::classify(Command::Backup, outcome.exit, &evidence) {
         None => exit::OK,
+        Some(_) if outcome.stalled => exit::TRANSIENT,
         // An image without pgBackRest does not get one by trying again.
         Some(_) if outcome.exit.is_none() && outcome.error_types == [run::NOT_STARTED] => exit::PERMANENT,
         Some(_) if stopped => exit::STOPPED,

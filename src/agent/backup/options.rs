@@ -75,6 +75,7 @@ mod tests {
             stanza: "db".into(),
             repository: 2,
             lock_path: None,
+            stall: std::time::Duration::from_mins(1),
             options,
         }
     }

@@ -1,6 +1,7 @@
 //! Runs pgBackRest as a child: its log goes line by line to ours, its lock file becomes progress, a request to stop
 //! becomes SIGTERM.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Stdio;
@@ -10,6 +11,7 @@ use chrono::Utc;
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lock_file;
@@ -38,6 +40,7 @@ pub async fn run(
     program: &OsStr,
     arguments: &[String],
     lock_file: &Path,
+    stall: Duration,
     publisher: Publisher,
     stop: &CancellationToken,
 ) -> BackupOutcome {
@@ -63,10 +66,12 @@ pub async fn run(
     let mut report = Report::default();
     let mut errors = Report::default();
     let mut bytes = None;
+    let pulse = Pulse::new(stall);
+    let mut stalled = false;
     let (failed, ended) = (CancellationToken::new(), CancellationToken::new());
     let (status, (), ()) = tokio::join!(
         async {
-            let attending = attend(&mut child, lock_file, &publisher, &mut bytes, stop);
+            let attending = attend(&mut child, lock_file, &publisher, &mut bytes, &pulse, stop);
             let lingering = async {
                 failed.cancelled().await;
                 tokio::time::sleep(LINGER).await;
@@ -74,16 +79,23 @@ pub async fn run(
             let status = tokio::select! {
                 status = attending => Some(status),
                 () = lingering => None,
+                () = pulse.stops() => {
+                    stalled = true;
+                    None
+                }
             };
-            if status.is_none() {
+            if stalled {
+                tracing::warn!(seconds = stall.as_secs(), "nothing has moved: ending pgBackRest");
+                supervise::end(&mut child, Signal::TERM, GRACE).await;
+            } else if status.is_none() {
                 tracing::info!("pgBackRest has failed and lingers: ending it");
                 supervise::end(&mut child, Signal::TERM, LINGER).await;
             }
             ended.cancel();
             status
         },
-        until_drained(pass_on(stdout, &mut report, &failed), &ended),
-        until_drained(pass_on(stderr, &mut errors, &failed), &ended),
+        until_drained(pass_on(stdout, &mut report, &failed, &pulse), &ended),
+        until_drained(pass_on(stderr, &mut errors, &failed, &pulse), &ended),
     );
     // How one ends that was ended says nothing; its own error line does.
     let status = status.unwrap_or(report.code.or(errors.code));
@@ -100,6 +112,10 @@ pub async fn run(
         error_types: report.error_types,
         http_status: report.http_status.or(errors.http_status),
         message: match (summary, status) {
+            _ if stalled => format!(
+                "no byte was copied and nothing was said for {} s (jobs.stallTimeoutSeconds), so pgBackRest was stopped",
+                stall.as_secs()
+            ),
             (Some(summary), _) => summary,
             (None, Some(0)) => "pgBackRest ended well".to_owned(),
             (None, Some(code)) => format!("pgBackRest ended with {code}"),
@@ -107,7 +123,34 @@ pub async fn run(
         },
         bytes,
         ended_at,
+        stalled,
         ..BackupOutcome::default()
+    }
+}
+
+/// When something was seen to move last: a byte that was copied, a line that was said.
+struct Pulse {
+    last: Cell<Instant>,
+    longest: Duration,
+}
+
+impl Pulse {
+    fn new(longest: Duration) -> Self {
+        Self {
+            last: Cell::new(Instant::now()),
+            longest,
+        }
+    }
+
+    fn beat(&self) {
+        self.last.set(Instant::now());
+    }
+
+    /// Returns when nothing has moved for too long.
+    async fn stops(&self) {
+        while self.last.get().elapsed() < self.longest {
+            tokio::time::sleep_until(self.last.get() + self.longest).await;
+        }
     }
 }
 
@@ -117,6 +160,7 @@ async fn attend(
     lock_file: &Path,
     publisher: &Publisher,
     bytes: &mut Option<u64>,
+    pulse: &Pulse,
     stop: &CancellationToken,
 ) -> Option<i32> {
     let started = Some(Utc::now());
@@ -132,7 +176,10 @@ async fn attend(
             }
             _ = look.tick() => {
                 let Some(seen) = lock_file::read(lock_file) else { continue };
-                *bytes = seen.complete.max(*bytes);
+                if seen.complete > *bytes {
+                    *bytes = seen.complete;
+                    pulse.beat();
+                }
                 publisher.tell(BackupProgress {
                     bytes_done: bytes.unwrap_or_default(),
                     bytes_total: seen.size.unwrap_or_default(),
@@ -159,7 +206,12 @@ async fn until_drained(reading: impl Future<Output = ()>, ended: &CancellationTo
 }
 
 /// Reads a stream to its end, learns from each line and logs what may be logged of it.
-async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report, failed: &CancellationToken) {
+async fn pass_on(
+    stream: Option<impl AsyncRead + Unpin>,
+    report: &mut Report,
+    failed: &CancellationToken,
+    pulse: &Pulse,
+) {
     let Some(stream) = stream else { return };
     let mut reader = BufReader::new(stream);
     let mut redactor = Redactor::default();
@@ -170,6 +222,7 @@ async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report, fa
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
+        pulse.beat();
         line.truncate(LONGEST_LINE);
         let text = String::from_utf8_lossy(&line);
         report.add_line(text.trim_end());
@@ -186,13 +239,33 @@ async fn pass_on(stream: Option<impl AsyncRead + Unpin>, report: &mut Report, fa
 mod tests {
     use super::*;
 
+    // Longer than one may linger after its error.
+    const STALL: Duration = Duration::from_secs(6);
+
     async fn shell(script: &str, stop: &CancellationToken) -> BackupOutcome {
         let publisher = Publisher::begin(|_| None).await;
         let arguments = ["-c".to_owned(), script.to_owned()];
         let directory = tempfile::tempdir().unwrap();
         let lock_file = directory.path().join("lock");
         std::fs::write(&lock_file, r#"{"pid":7,"sz":10,"szCplt":4}"#).unwrap();
-        run("sh".as_ref(), &arguments, &lock_file, publisher, stop).await
+        run("sh".as_ref(), &arguments, &lock_file, STALL, publisher, stop).await
+    }
+
+    #[tokio::test]
+    async fn one_that_stands_still_is_ended_and_one_that_says_something_is_not() {
+        let stop = CancellationToken::new();
+        let silent = shell(
+            "trap 'exit 63' TERM; echo one; while :; do sleep 0.05; done",
+            &stop,
+        )
+        .await;
+        assert!(
+            silent.stalled && silent.message.contains("stallTimeoutSeconds"),
+            "{silent:?}"
+        );
+        let talking = "for _ in 1 2 3 4; do echo more; sleep 2; done";
+        let outcome = shell(talking, &stop).await;
+        assert_eq!((outcome.stalled, outcome.exit), (false, Some(0)));
     }
 
     #[tokio::test]
@@ -244,6 +317,7 @@ mod tests {
             "no-such-program".as_ref(),
             &[],
             Path::new("/nowhere"),
+            STALL,
             publisher,
             &stop,
         )

@@ -14,6 +14,7 @@ use super::snapshots::VolumeSnapshots;
 use crate::api::pods::{ContainerResources, InitContainer, Metadata};
 use crate::api::repository::Repository;
 use crate::api::rules;
+use crate::api::schedules::Blackout;
 
 /// Repositories and backups.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -35,6 +36,10 @@ pub struct Backups {
     /// What may be lost at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objectives: Option<Objectives>,
+    /// Times in which no scheduled backup begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub blackouts: Vec<Blackout>,
     /// Backups by volume snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_snapshots: Option<VolumeSnapshots>,

@@ -35,6 +35,14 @@ pub struct BackupJobs {
     /// Number of retries before the Job fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_limit: Option<i32>,
+    /// Seconds that a backup may run, all its tries together, before it is stopped and has failed. Unbounded when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60))]
+    pub active_deadline_seconds: Option<i64>,
+    /// Seconds without any progress after which a backup is stopped and tried again; half an hour when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60))]
+    pub stall_timeout_seconds: Option<i64>,
     /// Whether a failed container is started again in the same pod: `Never` or `OnFailure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<String>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::recovery::RecoveryStatus;
 use crate::api::open_enum::open_enum;
 use crate::api::rules;
+use crate::api::schedules::ScheduleStatus;
 
 open_enum! {
     /// State of a cluster.
@@ -58,6 +59,10 @@ pub struct PerconaPGClusterStatus {
     /// What can be restored, as read from the repositories themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
+    /// What became of the times at which backups are taken by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(rules::by_repo_and_type()))]
+    pub schedules: Vec<ScheduleStatus>,
     /// How far a standby is behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<StandbyStatus>,

@@ -6,13 +6,15 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
+use kube::runtime::events::EventType;
 use serde_json::json;
 
-use super::FIELD_MANAGER;
 use super::dereference::Observed;
-use crate::api::backup::JobState;
+use super::import::Imports;
+use super::{FIELD_MANAGER, IMPORT_MANAGER};
+use crate::api::backup::{JobState, PerconaPGBackupStatus};
 use crate::api::cluster::recovery::RecoveryStatus;
-use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
 use crate::controllers::cluster::announce;
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
@@ -95,6 +97,74 @@ pub async fn backups(
             }
         }
     }
+    Ok(())
+}
+
+/// Makes and removes objects of backups, so that they are those of the repository.
+pub async fn imports(context: &Context, observed: &Observed, imports: Imports) -> Result<(), WriteError> {
+    let namespace = observed.cluster.namespace().unwrap_or_default();
+    for found in imports.create {
+        match make(context, &namespace, found.backup, found.other_name).await {
+            // The next look tries again, and what stands against it holds up nothing else.
+            Err(error) if error.is_conflict() || error.is_refusal() => {
+                tracing::info!(%error, "a backup that was found has no object");
+            }
+            made => say(context, &namespace, &made?.name_any(), &found.status).await?,
+        }
+    }
+    for (name, status) in imports.tell {
+        say(context, &namespace, &name, &status).await?;
+    }
+    for backup in imports.expired {
+        let (name, uid) = (backup.name_any(), backup.uid());
+        context
+            .writer
+            .delete::<PerconaPGBackup>(&namespace, &name, uid.as_deref())
+            .await?;
+        let label = backup
+            .status
+            .and_then(|status| status.backup_name)
+            .unwrap_or_default();
+        let text = format!("PerconaPGBackup {name}: the repository does not hold {label} any more");
+        let reason = Reason::BackupExpired;
+        context
+            .events
+            .publish(&*observed.cluster, EventType::Normal, reason, &text)
+            .await;
+    }
+    Ok(())
+}
+
+async fn make(
+    context: &Context,
+    namespace: &str,
+    mut backup: PerconaPGBackup,
+    other_name: String,
+) -> Result<PerconaPGBackup, WriteError> {
+    let made = context.writer.create(namespace, &backup, FIELD_MANAGER).await;
+    if made.as_ref().is_err_and(WriteError::is_conflict) && backup.name_any() != other_name {
+        backup.metadata.name = Some(other_name);
+        return context.writer.create(namespace, &backup, FIELD_MANAGER).await;
+    }
+    made
+}
+
+async fn say(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    status: &PerconaPGBackupStatus,
+) -> Result<(), WriteError> {
+    let body = json!({
+        "apiVersion": "pgv2.percona.com/v2",
+        "kind": "PerconaPGBackup",
+        "metadata": {"name": name},
+        "status": status,
+    });
+    context
+        .writer
+        .apply_status::<DeserializeGuard<PerconaPGBackup>>(namespace, name, &body, IMPORT_MANAGER)
+        .await?;
     Ok(())
 }
 

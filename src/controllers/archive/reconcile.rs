@@ -10,6 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
 use super::dereference::{Observed, dereference};
+use super::import::{Place, compare};
 use super::status::{self, Found};
 use super::surveys::{EVERY, News, Surveys, Trouble};
 use super::{apply, terms};
@@ -85,6 +86,9 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
         .map(|repository| survey(shared, &observed, repository, now));
     let surveyed: Vec<(&Repository, News)> = repositories.iter().zip(join_all(looks).await).collect();
     tell(shared, &observed, &surveyed, Utc::now()).await?;
+    for (repository, news) in &surveyed {
+        Box::pin(same_backups(&shared.context, &observed, repository, news)).await?;
+    }
     Ok(Action::requeue(again(&surveyed)))
 }
 
@@ -111,7 +115,7 @@ fn survey<'a>(
 async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now: DateTime<Utc>) -> News {
     let not = |reason: Reason, message: String| News {
         trouble: Some(Trouble { reason, message }),
-        picture: None,
+        ..News::default()
     };
     if let Some((reason, message)) = observed.user.problems.first() {
         return not(*reason, message.clone());
@@ -152,6 +156,30 @@ async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now
     own(surveyed, observed)
 }
 
+/// The objects of backups and the repository become the same, as far as the repository was read just now.
+async fn same_backups(
+    context: &Context,
+    observed: &Observed,
+    repository: &Repository,
+    news: &News,
+) -> Result<(), Failure> {
+    let (Some(picture), None) = (&news.picture, &news.trouble) else {
+        return Ok(());
+    };
+    if observed.system_identifier() != Some(picture.database.system_id) {
+        return Ok(());
+    }
+    let place = Place {
+        cluster: &observed.cluster,
+        repository,
+        destination: &news.destination,
+        picture,
+    };
+    let imports = compare(&place, &observed.backups, Utc::now());
+    Box::pin(apply::imports(context, observed, imports)).await?;
+    Ok(())
+}
+
 /// What another database's repository could restore is not this cluster's.
 fn own(surveyed: News, observed: &Observed) -> News {
     let theirs = surveyed
@@ -161,6 +189,7 @@ fn own(surveyed: News, observed: &Observed) -> News {
     match (theirs, observed.system_identifier()) {
         (Some(theirs), Some(own)) if theirs != own => News {
             picture: None,
+            destination: surveyed.destination,
             trouble: Some(Trouble {
                 reason: Reason::SystemIdentifierMismatch,
                 message: format!("it belongs to the database with system identifier {theirs}"),

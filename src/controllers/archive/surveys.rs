@@ -36,6 +36,8 @@ pub struct News {
     pub picture: Option<Arc<Picture>>,
     /// Why the last look failed, if it did.
     pub trouble: Option<Trouble>,
+    /// Where the repository is, as in `status.destination`.
+    pub destination: String,
 }
 
 /// What is known of one repository.
@@ -79,10 +81,8 @@ impl Surveyed {
         match tokio::time::timeout(PATIENCE, look).await {
             Ok(Ok(picture)) => {
                 self.record.looked(&self.known, &picture);
-                self.news = News {
-                    picture: Some(Arc::new(picture)),
-                    trouble: None,
-                };
+                self.news.picture = Some(Arc::new(picture));
+                self.news.trouble = None;
             }
             Ok(Err(error)) => self.failed(&error, terms.now),
             Err(_) => {
@@ -150,7 +150,10 @@ impl Surveys {
                 tracing::debug!(%place, %error, "the catalog does not keep what was read");
             }
         }
-        surveyed.news.clone()
+        News {
+            destination: surveyed.destination.clone(),
+            ..surveyed.news.clone()
+        }
     }
 
     /// Forgets a cluster that is gone.

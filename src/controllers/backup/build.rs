@@ -73,6 +73,7 @@ pub fn job(
         spec: Some(JobSpec {
             backoff_limit: Some(settings.backoff_limit.unwrap_or(RETRIES)),
             ttl_seconds_after_finished: settings.ttl_seconds_after_finished,
+            active_deadline_seconds: settings.active_deadline_seconds,
             // Kubernetes allows a failure policy only where each try is a Pod of its own.
             pod_failure_policy: (restart_policy == "Never").then(failure_policy),
             template: PodTemplateSpec {
@@ -202,6 +203,9 @@ fn container(
     let volume = volume(backups, accepted);
     if let Some(volume) = volume {
         command.extend(["--lock-path".to_owned(), lock_path_on_volume(&volume.repo.name)]);
+    }
+    if let Some(seconds) = settings.stall_timeout_seconds {
+        command.extend(["--stall-seconds".to_owned(), seconds.to_string()]);
     }
     command.push("--".to_owned());
     command.extend(accepted.options.arguments().iter().cloned());

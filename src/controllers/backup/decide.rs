@@ -9,8 +9,10 @@ use super::failure::Trouble;
 use super::status::reported;
 use crate::api::backup::{BackupMethod, JobState};
 use crate::api::conditions;
+use crate::api::names::LABEL_IMPORTED;
 use crate::api::repository::Repository;
 use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::cluster::volumes;
 use crate::domain::options::BackupOptions;
 
@@ -53,7 +55,8 @@ pub struct Accepted {
 #[must_use]
 pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
     let backup = &observed.backup;
-    if state(backup).is_terminal() {
+    // One that was found in a repository has been taken, whatever its status says yet.
+    if state(backup).is_terminal() || backup.labels().contains_key(LABEL_IMPORTED) {
         return Step::Settled;
     }
     // The deadline is for the start. One that has begun, and whose Job somebody deleted, is begun again.
@@ -223,8 +226,7 @@ fn not_ready(cluster: &PerconaPGCluster, repository: &Repository) -> Option<(Rea
 
 /// Whose turn it is: one that has begun, else the oldest that waits.
 fn turn_of_another(backup: &PerconaPGBackup, others: &[PerconaPGBackup]) -> Option<String> {
-    let active = |other: &&PerconaPGBackup| matches!(state(other), JobState::Starting | JobState::Running);
-    if let Some(other) = others.iter().find(active) {
+    if let Some(other) = others.iter().find(|other| is_active(other)) {
         let since = other
             .status
             .as_ref()
@@ -258,13 +260,22 @@ fn can_start(backup: &PerconaPGBackup) -> bool {
     !blocked && backup.metadata.deletion_timestamp.is_none()
 }
 
-fn order(backup: &PerconaPGBackup) -> (Option<DateTime<Utc>>, String) {
+/// First come, first served; but somebody who asked for a backup does not wait for those of schedules.
+#[must_use]
+pub fn order(backup: &PerconaPGBackup) -> (bool, Option<DateTime<Utc>>, String) {
     let created = backup
         .metadata
         .creation_timestamp
         .as_ref()
         .map(time::from_kubernetes);
-    (created, backup.name_any())
+    let scheduled = backup.labels().contains_key(LABEL_SCHEDULE);
+    (scheduled, created, backup.name_any())
+}
+
+/// It has begun and has not ended.
+#[must_use]
+pub fn is_active(backup: &PerconaPGBackup) -> bool {
+    matches!(state(backup), JobState::Starting | JobState::Running)
 }
 
 /// State as last written.

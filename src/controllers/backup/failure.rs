@@ -8,6 +8,9 @@ use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions};
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
 use crate::pgbackrest::failure::FailureKind;
 
+/// What Kubernetes says of a Job that ran into `activeDeadlineSeconds`.
+const PAST_DEADLINE: &str = "DeadlineExceeded";
+
 /// A reason and the whole text that goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -34,6 +37,11 @@ pub fn of_job(
     looked: Option<&str>,
     job_says: &str,
 ) -> Trouble {
+    if job_says.contains(PAST_DEADLINE) {
+        let what =
+            format!("It ran longer than jobs.activeDeadlineSeconds allows, and was stopped. {job_says}");
+        return Trouble::new(Reason::Stalled, what);
+    }
     let ended = pods.iter().rev().find_map(|pod| Some((pod, terminated(pod)?)));
     let Some((pod, state)) = ended else {
         return Trouble::new(
@@ -54,6 +62,9 @@ pub fn of_job(
         .as_deref()
         .and_then(|message| serde_json::from_str(message).ok())
         .unwrap_or_default();
+    if outcome.stalled {
+        return Trouble::new(Reason::Stalled, outcome.message);
+    }
     let evidence = Evidence {
         repository,
         http_status: outcome.http_status,
@@ -176,6 +187,28 @@ mod tests {
         let pods = [pod(&serde_json::json!({"exitCode": 137, "reason": "OOMKilled"}))];
         let told = of_job(&pods, None, None, "");
         assert!(told.message.contains("64Mi"), "{}", told.message);
+    }
+
+    #[test]
+    fn one_that_stood_still_or_ran_too_long_is_told_as_that() {
+        let message = r#"{"exit":63,"stalled":true,"message":"nothing moved for 60 s"}"#;
+        let pods = [pod(&serde_json::json!({"exitCode": 11, "message": message}))];
+        let told = of_job(&pods, None, None, "Job has reached the specified backoff limit");
+        assert_eq!(told.reason, Reason::Stalled);
+        assert!(
+            told.message.contains("nothing moved for 60 s"),
+            "{}",
+            told.message
+        );
+        // Its Pods are gone by then.
+        let told = of_job(
+            &[],
+            None,
+            None,
+            "DeadlineExceeded: Job was active longer than specified deadline",
+        );
+        assert_eq!(told.reason, Reason::Stalled);
+        assert!(told.message.contains("activeDeadlineSeconds"), "{}", told.message);
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 mod announce;
 mod apply;
+mod budget;
 mod build;
 mod decide;
 mod dereference;
 mod failure;
 mod reconcile;
+pub mod request;
 mod status;
 mod verify;
 mod watch;

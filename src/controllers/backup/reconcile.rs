@@ -10,6 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
 use super::apply::{Apply, Turn};
+use super::budget::Budget;
 use super::decide::{self, Accepted, Step};
 use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
@@ -35,6 +36,8 @@ const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
 const ARCHIVER_PATIENCE: TimeDelta = TimeDelta::seconds(90);
 /// What nobody tells us about (a Lease, a store) is looked at again after this.
 const WAITING: Duration = Duration::from_secs(5);
+/// Whoever may go on is woken when another ends; this is for what nobody foresaw.
+const BUDGET: Duration = Duration::from_mins(1);
 /// What we are told about needs no look before the deadline.
 const LATER: Duration = Duration::from_hours(1);
 
@@ -43,6 +46,8 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     pub(super) rounds: Rounds,
+    /// How many of the fleet run at once.
+    pub(super) budget: Budget,
     /// Progress of running backups by uid; derived again after a restart.
     trackers: Mutex<HashMap<String, Tracker>>,
 }
@@ -52,6 +57,7 @@ impl Shared {
     #[must_use]
     pub fn new(context: Context) -> Self {
         Self {
+            budget: Budget::new(context.settings.backups_at_once),
             context,
             rounds: Rounds::new("backup"),
             trackers: Mutex::default(),
@@ -161,6 +167,11 @@ impl One<'_> {
         deadline: DateTime<Utc>,
         again: Duration,
     ) -> Result<Action, Failure> {
+        if trouble.reason != Reason::BudgetUsedUp {
+            self.shared
+                .budget
+                .leave(&self.observed.backup.uid().unwrap_or_default());
+        }
         self.tell(&Happened::Waits(trouble, for_turn)).await?;
         self.shared
             .context
@@ -177,6 +188,14 @@ impl One<'_> {
 
     async fn start(&self, accepted: &Accepted) -> Result<Action, Failure> {
         let deadline = decide::deadline(&self.observed.backup);
+        if let Err(later) = self
+            .shared
+            .budget
+            .ask(&self.observed.backup, &accepted.repository)
+        {
+            let trouble = Trouble::new(Reason::BudgetUsedUp, later.to_string());
+            return self.wait(&trouble, true, deadline, BUDGET).await;
+        }
         let access = match verify::access(self.observed, accepted) {
             Ok(access) => access,
             Err(trouble) => return self.wait_or_fail(trouble, deadline).await,
@@ -348,6 +367,7 @@ impl One<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         trackers.remove(&uid);
+        self.shared.budget.leave(&uid);
     }
 
     async fn tell(&self, happened: &Happened<'_>) -> Result<(), Failure> {
@@ -387,7 +407,11 @@ fn job_says(observed: &Observed) -> String {
         let status = observed.job.as_ref()?.status.as_ref()?;
         let conditions = status.conditions.as_ref()?;
         let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
-        condition.message.clone()
+        let message = condition.message.clone().unwrap_or_default();
+        Some(match &condition.reason {
+            Some(reason) => format!("{reason}: {message}"),
+            None => message,
+        })
     };
     message().unwrap_or_default()
 }

@@ -9,9 +9,10 @@ use super::decide::Accepted;
 use super::dereference::Observed;
 use super::failure::Trouble;
 use crate::agent::report::{BackupProgress as Reported, PROGRESS_ANNOTATION};
-use crate::api::backup::{BackupProgress, JobState, PerconaPGBackupStatus};
+use crate::api::backup::{BackupOrigin, BackupProgress, JobState, PerconaPGBackup, PerconaPGBackupStatus};
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, Reason, time};
+use crate::controllers::cluster::names::{LABEL_INITIAL, LABEL_SCHEDULE};
 use crate::domain::progress::{Progress, Sample, Tracker};
 use crate::domain::size::Bytes;
 use crate::pgbackrest::repository::BackupEvidence;
@@ -42,6 +43,7 @@ pub fn status(observed: &Observed, happened: &Happened<'_>, now: DateTime<Utc>) 
         observed,
         now,
     };
+    draft.status.origin = Some(origin(&observed.backup));
     match happened {
         Happened::Waits(trouble, for_turn) => draft.waits(trouble, *for_turn),
         Happened::Begins(accepted, image) => draft.begins(accepted, image),
@@ -165,6 +167,17 @@ impl Draft<'_> {
             Reason::AsSpecified,
             "",
         );
+    }
+}
+
+fn origin(backup: &PerconaPGBackup) -> BackupOrigin {
+    let labels = backup.labels();
+    if labels.contains_key(LABEL_SCHEDULE) {
+        BackupOrigin::Schedule
+    } else if labels.contains_key(LABEL_INITIAL) {
+        BackupOrigin::Initial
+    } else {
+        BackupOrigin::Manual
     }
 }
 

@@ -36,6 +36,8 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
     let controller = Controller::new(within::<Guarded>(client, namespace), watcher::Config::default());
     let backups = controller.store();
     let siblings = backups.clone();
+    shared.budget.watch(backups.clone());
+    let fleet = shared.clone();
     let mut complaints = Complaints::new("backup");
     controller
         .trigger_backoff(Pauses::default())
@@ -58,7 +60,11 @@ async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
                     Ok(backup)
                         if state(backup).is_terminal() || backup.metadata.deletion_timestamp.is_some() =>
                     {
-                        unfinished(&siblings, &backup.spec.pg_cluster, backup.namespace().as_deref())
+                        fleet.budget.leave(&backup.uid().unwrap_or_default());
+                        let mut woken =
+                            unfinished(&siblings, &backup.spec.pg_cluster, backup.namespace().as_deref());
+                        woken.extend(fleet.budget.next());
+                        woken
                     }
                     _ => Vec::new(),
                 }

@@ -11,9 +11,9 @@ use super::names::FIELD_MANAGER;
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, PerconaPGCluster, Reason};
-use crate::controllers::archive;
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
+use crate::controllers::{archive, schedule};
 
 /// Writes a status.
 pub async fn write(
@@ -22,11 +22,13 @@ pub async fn write(
     status: &PerconaPGClusterStatus,
 ) -> Result<(), WriteError> {
     let mut status = status.clone();
-    // The archive controller's, with a field manager of its own.
+    // Other controllers', with field managers of their own.
     status.recovery = None;
+    status.schedules.clear();
     status.conditions.retain(|condition| {
         !archive::CONDITIONS
             .iter()
+            .chain(&schedule::CONDITIONS)
             .any(|theirs| theirs.as_str() == condition.type_)
     });
     write_for(

@@ -3,17 +3,16 @@
 //! It is an ordinary object with a name of its own, so it waits its turn and blocks nobody. One that failed is followed
 //! by another after a growing pause; the failed ones stay, to be read.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
-use super::names::{LABEL_CLUSTER, LABEL_INITIAL, LABEL_MANAGED_BY, MANAGED_BY};
+use super::names::LABEL_INITIAL;
 use super::repositories::Verdict;
 use super::validated::ValidatedCluster;
-use crate::api::backup::{JobState, PerconaPGBackup, PerconaPGBackupSpec};
+use crate::api::backup::{JobState, PerconaPGBackup};
 use crate::api::time;
+use crate::controllers::backup::request::Author;
+use crate::domain::label::BackupType;
 
 /// Pause after the first failure; doubled with each further one.
 const FIRST_PAUSE: TimeDelta = TimeDelta::minutes(1);
@@ -92,30 +91,13 @@ fn state(backup: &PerconaPGBackup) -> Option<&JobState> {
 }
 
 fn object(cluster: &ValidatedCluster, name: String, repo: &str) -> PerconaPGBackup {
-    let mut labels = cluster.metadata.labels.clone();
-    labels.extend(BTreeMap::from([
-        (LABEL_CLUSTER.to_owned(), cluster.names.cluster.clone()),
-        (LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned()),
-        (LABEL_INITIAL.to_owned(), "true".to_owned()),
-    ]));
-    let spec = PerconaPGBackupSpec {
-        pg_cluster: cluster.names.cluster.clone(),
-        repo_name: Some(repo.to_owned()),
-        options: vec!["--type=full".to_owned()],
-        ..PerconaPGBackupSpec::default()
+    let author = Author {
+        namespace: &cluster.names.namespace,
+        cluster: &cluster.names.cluster,
+        owner: cluster.owner.clone(),
+        labels: &cluster.metadata.labels,
     };
-    let metadata = ObjectMeta {
-        name: Some(name),
-        namespace: Some(cluster.names.namespace.clone()),
-        labels: Some(labels),
-        owner_references: Some(vec![cluster.owner.clone()]),
-        ..ObjectMeta::default()
-    };
-    PerconaPGBackup {
-        metadata,
-        spec,
-        status: None,
-    }
+    author.request(name, repo, BackupType::Full, (LABEL_INITIAL, "true"))
 }
 
 #[cfg(test)]

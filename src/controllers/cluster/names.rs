@@ -31,6 +31,8 @@ pub const FIELD_MANAGER: &str = "holdfast-cluster";
 pub const ANNOTATION_LED_LAST: &str = "holdfast.dev/led-last";
 /// Marks the first full backup that a new cluster takes by itself.
 pub const LABEL_INITIAL: &str = "holdfast.dev/initial";
+/// Marks a backup that a schedule asked for; the value is the type, as in `schedules`.
+pub const LABEL_SCHEDULE: &str = "holdfast.dev/schedule";
 
 /// The pgBackRest stanza of every cluster.
 pub const STANZA: &str = "db";

@@ -5,13 +5,16 @@
 
 use std::str::FromStr as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
 /// Highest value of each field: minute, hour, day of the month, month, day of the week.
 const HIGHEST: [u32; 5] = [59, 23, 31, 12, 6];
+
+/// Minutes that a zone's clock leaves out at most: those west of the date line that moved east of it left out a day.
+const LONGEST_GAP: i64 = 2 * 24 * 60;
 
 /// Why there is no schedule. Names what the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,16 +79,43 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = moment.with_timezone(&self.zone);
-        let next = self.cron.find_next_occurrence(&local, false).ok()?;
-        Some(next.with_timezone(&Utc))
+        let next = match self.cron.find_next_occurrence(&local, false) {
+            Ok(next) => next.with_timezone(&Utc),
+            // It gives up on a gap of a whole day.
+            Err(_) => {
+                let clock = self
+                    .cron
+                    .find_next_occurrence(&local.naive_local().and_utc(), false);
+                self.moment_of(clock.ok()?.naive_utc())?
+            }
+        };
+        Some(next)
     }
 
     /// The last time up to a moment, or at it.
     #[must_use]
     pub fn last_until(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = moment.with_timezone(&self.zone);
-        let last = self.cron.find_previous_occurrence(&local, true).ok()?;
-        Some(last.with_timezone(&Utc))
+        let last = match self.cron.find_previous_occurrence(&local, true) {
+            Ok(last) => last.with_timezone(&Utc),
+            Err(_) => {
+                let clock = self
+                    .cron
+                    .find_previous_occurrence(&local.naive_local().and_utc(), true);
+                self.moment_of(clock.ok()?.naive_utc())?
+            }
+        };
+        Some(last)
+    }
+
+    /// The first moment at which the zone's clock shows this, or the end of the gap that it is in.
+    fn moment_of(&self, clock: NaiveDateTime) -> Option<DateTime<Utc>> {
+        (0..=LONGEST_GAP)
+            .find_map(|minute| {
+                let shown = clock.checked_add_signed(TimeDelta::minutes(minute))?;
+                self.zone.from_local_datetime(&shown).earliest()
+            })
+            .map(|moment| moment.with_timezone(&Utc))
     }
 }
 

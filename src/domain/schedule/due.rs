@@ -27,6 +27,8 @@ pub struct Terms {
     pub deadline: Option<TimeDelta>,
     /// For times that were missed.
     pub catch_up: CatchUp,
+    /// A run may be put off by this much on purpose, which makes it no later.
+    pub jitter: TimeDelta,
 }
 
 /// What the times since the last account come to. Every one of them is in it.
@@ -47,23 +49,31 @@ pub struct Account {
 /// Accounts for every due time behind `since` and up to `now`. A clock that was set back accounts for nothing twice.
 #[must_use]
 pub fn account(schedule: &Schedule, since: DateTime<Utc>, now: DateTime<Utc>, terms: Terms) -> Account {
-    let next = schedule.next_after(now.max(since));
-    let last = schedule.last_until(now).filter(|last| *last > since);
-    let Some(last) = last else {
+    let first = schedule.next_after(since);
+    let Some(first) = first.filter(|first| *first <= now) else {
         return Account {
-            next,
+            next: first,
             ..Account::default()
         };
     };
+    let second = schedule.next_after(first);
+    // As a rule one time has come since the last look, and to look backwards is dear.
+    let (last, next) = match second {
+        Some(second) if second <= now => {
+            let last = schedule.last_until(now).unwrap_or(first).max(second);
+            (last, schedule.next_after(now))
+        }
+        later => (first, later),
+    };
     let mut earlier = 0;
     let mut before_last = None;
-    let mut time = schedule.next_after(since);
+    let mut time = Some(first);
     while let Some(due) = time.filter(|due| *due < last && earlier < MOST_COUNTED) {
         earlier += 1;
         before_last = Some(due);
         time = schedule.next_after(due);
     }
-    let late = now - last;
+    let late = now - last - terms.jitter;
     let in_time = terms.deadline.is_none_or(|deadline| late <= deadline);
     let wanted = terms.catch_up == CatchUp::Once || late <= PROMPT;
     let runs = in_time && wanted;

@@ -4,11 +4,15 @@
 //! controller comes to the same answer. A time that a zone's clock leaves out runs once, right after the gap; one that comes
 //! twice runs once, the first time. Nothing here reads a clock.
 
+pub mod blackout;
 mod cron;
 mod due;
+mod ledger;
 
 #[cfg(test)]
 mod tests;
 
+pub use blackout::Blackout;
 pub use cron::{Schedule, ScheduleError};
 pub use due::{Account, CatchUp, Terms, account, delay, run_name};
+pub use ledger::{Cause, Facts, Ledger, Look, Omitted};

@@ -105,6 +105,25 @@ fn model(
     due
 }
 
+/// Samoa went without the 30th of December 2011.
+#[test]
+fn a_day_that_is_left_out_ends_no_schedule() {
+    let zone: Tz = "Pacific/Apia".parse().unwrap();
+    let from = utc("2011-12-25 00:00");
+    for hour in 0..24 {
+        let schedule = Schedule::parse(&format!("30 {hour} * * *"), Some("Pacific/Apia"), from).unwrap();
+        let expected = model(zone, &[hour].into(), &[30].into(), from, 10);
+        let first = schedule.next_after(from);
+        let due: Vec<_> = std::iter::successors(first, |moment| schedule.next_after(*moment))
+            .take(expected.len())
+            .collect();
+        assert_eq!(due, expected, "at {hour}:30");
+        for moment in due {
+            assert_eq!(schedule.last_until(moment), Some(moment), "at {hour}:30");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -137,6 +156,7 @@ proptest! {
         let terms = Terms {
             deadline: deadline.map(TimeDelta::minutes),
             catch_up: if skip { CatchUp::Skip } else { CatchUp::Once },
+            ..Terms::default()
         };
         let (mut now, mut since) = (start(), start());
         let (mut runs, mut missed) = (BTreeSet::new(), 0);

@@ -36,7 +36,7 @@ build_programs() {
   [ -x "$PAUSE" ] || step "pause" build_pause
   [ -x "$BUSYBOX" ] || step "busybox" build_busybox
   # What could not be fetched is fetched again by the step that needs it, and complained of there.
-  [ -z "$fetching" ] || wait "$fetching" || true
+  [ -z "$fetching" ] || wait "$fetching" 2>/dev/null || true
   [ -x "$ETCD" ] || step "etcd $ETCD_VERSION" go_program etcd "$ETCD_VERSION" go.etcd.io/etcd/server/v3
   [ -x "$COREDNS" ] || step "CoreDNS $COREDNS_VERSION" go_program coredns "$COREDNS_VERSION" github.com/coredns/coredns holdfast.test/coredns
   [ -x "$LOCAL_PATH" ] || step "volume provisioner $LOCAL_PATH_VERSION" go_program local-path-provisioner "$LOCAL_PATH_VERSION" github.com/rancher/local-path-provisioner

@@ -4,6 +4,7 @@
 mod backup;
 mod cluster;
 mod diagnostics;
+mod four;
 mod operator;
 mod oracle;
 mod programs;
@@ -16,6 +17,7 @@ mod wal;
 
 pub use backup::{Request, state, status};
 pub use cluster::Cluster;
+pub use four::{Four, REPOSITORIES};
 pub use operator::{Operator, metrics as operator_metrics, namespace as operator_namespace};
 pub use oracle::image;
 pub use programs::{kubectl_exec, run};

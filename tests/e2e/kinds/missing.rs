@@ -2,9 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::harness::{kubectl_exec, minutes, operator_metrics, run};
-
-use super::four::{Four, REPOSITORIES};
+use crate::harness::{Four, REPOSITORIES, kubectl_exec, minutes, operator_metrics, run};
 
 /// Removes the object of a segment, in the pod that sees all repositories: `REPO SEGMENT`.
 const TAKE: &str = r#"

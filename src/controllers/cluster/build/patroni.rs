@@ -11,7 +11,7 @@ use super::metadata::owned;
 use crate::controllers::cluster::names::{
     LABEL_CLUSTER, LABEL_PATRONI, LABEL_ROLE, PGBOUNCER_USER, REPLICATION_USER, paths,
 };
-use crate::controllers::cluster::validated::ValidatedCluster;
+use crate::controllers::cluster::validated::{Backups, ValidatedCluster};
 use crate::pgbackrest::configuration::ARCHIVING_DIRECTORY;
 
 /// The only archive command there is. Nothing may follow it: its exit code is what PostgreSQL believes.
@@ -67,12 +67,10 @@ fn parameters(cluster: &ValidatedCluster, user: Map<String, Value>) -> Map<Strin
         .unwrap_or_default()
         .to_owned();
     all.extend(user);
-    let archive_command = match &cluster.backups {
-        Some(backups) if backups.suspended().next().is_none() => ARCHIVE_COMMAND.to_owned(),
-        // Without that directory, which the agents keep, pgBackRest fails and PostgreSQL keeps the segment.
-        Some(_) => format!(r#"pgbackrest --config-path={ARCHIVING_DIRECTORY} --stanza=db archive-push "%p""#),
-        None => DISCARD_WAL.to_owned(),
-    };
+    let archive_command = cluster
+        .backups
+        .as_ref()
+        .map_or_else(|| DISCARD_WAL.to_owned(), archive_command);
     let mandatory = json!({
         "archive_mode": "on",
         "archive_command": archive_command,
@@ -209,4 +207,18 @@ fn local_configuration(cluster: &ValidatedCluster, dynamic: &Value, own_wal: boo
         "ctl": { "cacert": tls("ca.crt"), "certfile": tls("tls.crt"), "keyfile": tls("tls.key") },
         "watchdog": { "mode": "off" },
     })
+}
+
+/// Sends WAL to every repository but those that the user keeps it from. A repository exists for pgBackRest as soon as one of its
+/// options is set, also by a variable.
+fn archive_command(backups: &Backups) -> String {
+    let suspended: Vec<String> = backups.suspended().map(|repo| repo.key.to_string()).collect();
+    if suspended.is_empty() {
+        return ARCHIVE_COMMAND.to_owned();
+    }
+    let keys = suspended.join("|");
+    // Without that directory, which the agents keep, pgBackRest fails and PostgreSQL keeps the segment.
+    format!(
+        r#"unset $(env | grep -oE "^PGBACKREST_REPO({keys})_[A-Z0-9_]+"); pgbackrest --config-path={ARCHIVING_DIRECTORY} --stanza=db archive-push "%p""#
+    )
 }

@@ -330,7 +330,7 @@ fn nothing_hides_a_failed_archive_and_backups_that_are_off_are_no_failure() {
         (RICH.to_owned(), r#"pgbackrest --stanza=db archive-push "%p""#),
         (
             SMALL.replace("name: repo1, s3", "name: repo1, suspendArchiving: true, s3"),
-            r#"pgbackrest --config-path=/tmp/holdfast/archiving --stanza=db archive-push "%p""#,
+            r#"unset $(env | grep -oE "^PGBACKREST_REPO(1)_[A-Z0-9_]+"); pgbackrest --config-path=/tmp/holdfast/archiving --stanza=db archive-push "%p""#,
         ),
         (SMALL.replace("backups:", "backups:\n    enabled: false"), "true"),
     ] {

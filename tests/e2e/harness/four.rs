@@ -7,7 +7,7 @@ use holdfast::api::PerconaPGCluster;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Scenario, condition, kubectl_exec, minutes};
+use super::{Cluster, Scenario, condition, kubectl_exec, minutes};
 
 /// On S3, on a volume, on Azure, on GCS.
 pub const REPOSITORIES: [&str; 4] = ["repo1", "repo2", "repo3", "repo4"];
@@ -16,6 +16,11 @@ pub const REPOSITORIES: [&str; 4] = ["repo1", "repo2", "repo3", "repo4"];
 pub struct Four<'a> {
     pub scenario: &'a Scenario,
     pub cluster: Cluster,
+    pub instances: i32,
+    /// `schedules` by repository.
+    pub schedules: BTreeMap<&'static str, Value>,
+    /// The key with which S3 is spoken to.
+    pub s3_secret: String,
     passphrase: String,
 }
 
@@ -24,6 +29,9 @@ impl<'a> Four<'a> {
         Self {
             scenario,
             cluster: Cluster::plain("app", scenario),
+            instances: 1,
+            schedules: BTreeMap::new(),
+            s3_secret: scenario.stores.of("S3_SECRET_KEY").to_owned(),
             passphrase: format!("passphrase-{:016x}", rand::random::<u64>()),
         }
     }
@@ -34,7 +42,7 @@ impl<'a> Four<'a> {
         let mut ini = "[global]\n".to_owned();
         for (option, value) in [
             ("repo1-s3-key", stores.of("S3_ACCESS_KEY")),
-            ("repo1-s3-key-secret", stores.of("S3_SECRET_KEY")),
+            ("repo1-s3-key-secret", &self.s3_secret),
             ("repo1-cipher-pass", &self.passphrase),
             ("repo3-azure-account", stores.of("AZURE_ACCOUNT")),
             ("repo3-azure-key", stores.of("AZURE_KEY")),
@@ -51,7 +59,7 @@ impl<'a> Four<'a> {
         }))
         .unwrap();
         scenario.apply(&secret).await;
-        let all = [
+        let mut all = [
             json!({ "name": "repo1", "s3": {
                 "bucket": stores.of("S3_BUCKET"), "endpoint": stores.s3(), "region": stores.of("S3_REGION") } }),
             json!({ "name": "repo2", "volume": { "volumeClaimSpec": {
@@ -59,6 +67,11 @@ impl<'a> Four<'a> {
             json!({ "name": "repo3", "azure": { "container": stores.of("AZURE_CONTAINER") } }),
             json!({ "name": "repo4", "gcs": { "bucket": stores.of("GCS_BUCKET") } }),
         ];
+        for repository in &mut all {
+            if let Some(schedules) = self.schedules.get(repository["name"].as_str().unwrap()) {
+                repository["schedules"] = schedules.clone();
+            }
+        }
         let wanted: Vec<&Value> = all
             .iter()
             .filter(|repository| repositories.contains(&repository["name"].as_str().unwrap()))
@@ -68,7 +81,7 @@ impl<'a> Four<'a> {
             "metadata": { "name": "app", "finalizers": ["percona.com/delete-pvc"] },
             "spec": {
                 "postgresVersion": 18, "imagePullPolicy": "IfNotPresent",
-                "instances": [{ "name": "a", "dataVolumeClaimSpec": {
+                "instances": [{ "name": "a", "replicas": self.instances, "dataVolumeClaimSpec": {
                     "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }],
                 "backups": { "pgbackrest": {
                     "configuration": [{ "secret": { "name": "app-stores" } }],

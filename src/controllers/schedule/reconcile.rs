@@ -1,0 +1,136 @@
+//! One cluster, once: what is due is made, then it is written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use kube::api::{Api, ListParams};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::{Client, ResourceExt as _};
+
+use super::decide::{Decision, decide};
+use super::plan::{self, Plan};
+use super::{apply, health, runs};
+use crate::api::names::LABEL_CLUSTER;
+use crate::api::schedules::ScheduleStatus;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::cluster::names::LABEL_SCHEDULE;
+use crate::controllers::context::Context;
+use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::round::{Categorized as _, Failure, Rounds};
+
+/// A clock that jumps wakes nobody: it is looked at this often all the same.
+const LONGEST_SLEEP: Duration = Duration::from_mins(5);
+
+/// What all reconciles of this controller share.
+pub struct Shared {
+    /// What all controllers share.
+    pub context: Context,
+    rounds: Rounds,
+}
+
+impl Shared {
+    /// With nothing known yet.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self {
+            rounds: Rounds::new("schedule"),
+            context,
+        }
+    }
+}
+
+/// Reconciles one cluster, while this replica leads, counted and measured.
+pub async fn round(
+    object: Arc<DeserializeGuard<PerconaPGCluster>>,
+    shared: Arc<Shared>,
+) -> Result<Action, Failure> {
+    let rounds = shared.rounds.clone();
+    let context = shared.context.clone();
+    rounds.run(&context, Box::pin(reconcile(&object, &context))).await
+}
+
+async fn reconcile(
+    object: &DeserializeGuard<PerconaPGCluster>,
+    context: &Context,
+) -> Result<Action, Failure> {
+    // One that cannot be read is told by the cluster controller.
+    let Ok(cluster) = &object.0 else {
+        return Ok(Action::await_change());
+    };
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    if cluster.metadata.deletion_timestamp.is_some() || cluster.spec.unmanaged.unwrap_or(false) {
+        context.metrics.schedules().forget(&namespace, &name);
+        return Ok(Action::await_change());
+    }
+    let now = Utc::now();
+    let plan = plan::of(&cluster.spec, now);
+    let existing = if is_quiet(cluster, &plan, now) {
+        Vec::new()
+    } else {
+        scheduled(&context.client, cluster).await?
+    };
+    let mut decisions = Vec::new();
+    for decision in decide(cluster, &plan, &existing, now) {
+        decisions.push(match apply::run(context, cluster, &decision).await {
+            // A quota, a policy: it holds up this one only.
+            Err(error) if error.is_refusal() => decision.refused(cluster, error.to_string(), now),
+            other => {
+                other?;
+                decision
+            }
+        });
+    }
+    let schedules: Vec<ScheduleStatus> = decisions.iter().map(|decision| decision.status.clone()).collect();
+    let conditions = health::conditions(cluster, &plan, &decisions, now);
+    apply::status(context, cluster, &schedules, &conditions).await?;
+    apply::tell(context, cluster, &decisions).await;
+    context.metrics.schedules().measure(&namespace, &name, &schedules);
+    Ok(again(&decisions, Utc::now()))
+}
+
+/// After a failure: soon again.
+#[must_use]
+pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
+    if failure.is_lost_lead() {
+        return Action::await_change();
+    }
+    tracing::warn!(category = failure.category(), error = %failure, "schedules are not acted on");
+    Action::requeue(Duration::from_secs(2))
+}
+
+/// Nothing is due and no run is waited for: what backups exist makes no difference.
+fn is_quiet(cluster: &PerconaPGCluster, plan: &Plan, now: DateTime<Utc>) -> bool {
+    let known = cluster.status.clone().unwrap_or_default().schedules;
+    !known.iter().any(runs::is_waited_for)
+        && decide(cluster, plan, &[], now)
+            .iter()
+            .all(|decision| decision.run.is_none())
+}
+
+/// The runs of the cluster's schedules.
+async fn scheduled(client: &Client, cluster: &PerconaPGCluster) -> Result<Vec<PerconaPGBackup>, ReadError> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let name = cluster.name_any();
+    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
+    let of_cluster = ListParams::default().labels(&format!("{LABEL_CLUSTER}={name},{LABEL_SCHEDULE}"));
+    let found = tokio::time::timeout(PATIENCE, backups.list(&of_cluster))
+        .await
+        .map_err(|_| ReadError::Timeout)?
+        .map_err(ReadError::of("PerconaPGBackups"))?;
+    Ok(found
+        .items
+        .into_iter()
+        .filter_map(|backup| backup.0.ok())
+        .collect())
+}
+
+fn again(decisions: &[Decision], now: DateTime<Utc>) -> Action {
+    let Some(wake) = decisions.iter().filter_map(|decision| decision.wake).min() else {
+        return Action::await_change();
+    };
+    let pause = (wake - now).to_std().unwrap_or_default();
+    // A little more: timers may come early by less than a millisecond, and what is not due yet is looked at again.
+    Action::requeue((pause + Duration::from_millis(5)).min(LONGEST_SLEEP))
+}

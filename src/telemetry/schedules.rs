@@ -1,0 +1,130 @@
+//! Metrics of schedules, by cluster, repository and type of backup: the accounts of the status as numbers.
+
+use std::sync::atomic::AtomicU64;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::api::schedules::ScheduleStatus;
+use crate::api::time;
+
+/// What a schedule can be of.
+const REPOSITORIES: [&str; 4] = ["repo1", "repo2", "repo3", "repo4"];
+const KINDS: [&str; 3] = ["full", "differential", "incremental"];
+const OUTCOMES: [&str; 3] = ["started", "missed", "skipped"];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Schedule {
+    namespace: String,
+    cluster: String,
+    repo: String,
+    r#type: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Counted {
+    namespace: String,
+    cluster: String,
+    repo: String,
+    r#type: String,
+    outcome: &'static str,
+}
+
+impl Schedule {
+    fn with(&self, outcome: &'static str) -> Counted {
+        Counted {
+            namespace: self.namespace.clone(),
+            cluster: self.cluster.clone(),
+            repo: self.repo.clone(),
+            r#type: self.r#type.clone(),
+            outcome,
+        }
+    }
+}
+
+type Moments = Family<Schedule, Gauge<f64, AtomicU64>>;
+
+/// The metrics. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleMetrics {
+    times: Family<Counted, Gauge>,
+    next_due: Moments,
+    last_success: Moments,
+}
+
+impl ScheduleMetrics {
+    /// Registers all of them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "schedule_times",
+            "Due times of a schedule, by what became of them",
+            self.times.clone(),
+        );
+        registry.register(
+            "schedule_next_due_timestamp_seconds",
+            "When the next backup is due",
+            self.next_due.clone(),
+        );
+        registry.register(
+            "schedule_last_success_timestamp_seconds",
+            "When the last scheduled backup that succeeded ended",
+            self.last_success.clone(),
+        );
+    }
+
+    /// Says what the accounts of a cluster say, and forgets schedules that it has no more.
+    pub fn measure(&self, namespace: &str, cluster: &str, schedules: &[ScheduleStatus]) {
+        for repo in REPOSITORIES {
+            for kind in KINDS {
+                let labels = Schedule {
+                    namespace: namespace.to_owned(),
+                    cluster: cluster.to_owned(),
+                    repo: repo.to_owned(),
+                    r#type: kind.to_owned(),
+                };
+                match schedules.iter().find(|schedule| schedule.is_of(repo, kind)) {
+                    Some(schedule) => self.set(&labels, schedule),
+                    None => self.remove(&labels),
+                }
+            }
+        }
+    }
+
+    /// Forgets a cluster.
+    pub fn forget(&self, namespace: &str, cluster: &str) {
+        self.measure(namespace, cluster, &[]);
+    }
+
+    fn set(&self, labels: &Schedule, schedule: &ScheduleStatus) {
+        let counts = [schedule.started, schedule.missed, schedule.skipped];
+        for (outcome, count) in OUTCOMES.into_iter().zip(counts) {
+            self.times.get_or_create(&labels.with(outcome)).set(count);
+        }
+        set(&self.next_due, labels, schedule.next_due.as_ref());
+        set(&self.last_success, labels, schedule.last_success.as_ref());
+    }
+
+    fn remove(&self, labels: &Schedule) {
+        for outcome in OUTCOMES {
+            self.times.remove(&labels.with(outcome));
+        }
+        set(&self.next_due, labels, None);
+        set(&self.last_success, labels, None);
+    }
+}
+
+fn set(moments: &Moments, labels: &Schedule, moment: Option<&Time>) {
+    match moment {
+        #[expect(clippy::cast_precision_loss, reason = "seconds fit for millions of years")]
+        Some(moment) => {
+            let seconds = time::from_kubernetes(moment).timestamp() as f64;
+            moments.get_or_create(labels).set(seconds);
+        }
+        None => {
+            moments.remove(labels);
+        }
+    }
+}
