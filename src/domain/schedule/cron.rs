@@ -79,33 +79,25 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = moment.with_timezone(&self.zone);
-        let next = match self.cron.find_next_occurrence(&local, false) {
-            Ok(next) => next.with_timezone(&Utc),
-            // It gives up on a gap of a whole day.
-            Err(_) => {
-                let clock = self
-                    .cron
-                    .find_next_occurrence(&local.naive_local().and_utc(), false);
-                self.moment_of(clock.ok()?.naive_utc())?
-            }
-        };
-        Some(next)
+        if let Ok(next) = self.cron.find_next_occurrence(&local, false) {
+            return Some(next.with_timezone(&Utc));
+        }
+        // It gives up on a gap of a whole day: what the clock shows next, in a zone without gaps.
+        let shown = local.naive_local().and_utc();
+        let next = self.cron.find_next_occurrence(&shown, false).ok()?;
+        self.moment_of(next.naive_utc())
     }
 
     /// The last time up to a moment, or at it.
     #[must_use]
     pub fn last_until(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let local = moment.with_timezone(&self.zone);
-        let last = match self.cron.find_previous_occurrence(&local, true) {
-            Ok(last) => last.with_timezone(&Utc),
-            Err(_) => {
-                let clock = self
-                    .cron
-                    .find_previous_occurrence(&local.naive_local().and_utc(), true);
-                self.moment_of(clock.ok()?.naive_utc())?
-            }
-        };
-        Some(last)
+        if let Ok(last) = self.cron.find_previous_occurrence(&local, true) {
+            return Some(last.with_timezone(&Utc));
+        }
+        let shown = local.naive_local().and_utc();
+        let last = self.cron.find_previous_occurrence(&shown, true).ok()?;
+        self.moment_of(last.naive_utc())
     }
 
     /// The first moment at which the zone's clock shows this, or the end of the gap that it is in.
