@@ -67,7 +67,8 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
         ];
         assert_eq!((&first.rows, &second.rows), (&expected[1].1, &expected[2].1));
 
-        let windows = windows(scenario, 5).await;
+        let last = second.before_last.unwrap();
+        let windows = windows(scenario, 5, last).await;
         for window in &windows {
             scenario.tell(&format!("window {window:?}"));
         }
@@ -89,7 +90,7 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
             ));
         }
         // No instance runs any more, and nothing is written: what can be restored is told as before.
-        assert_eq!(self::windows(scenario, 5).await, windows);
+        assert_eq!(self::windows(scenario, 5, last).await, windows);
     })
     .await;
 }
@@ -156,6 +157,8 @@ struct Restored {
     rows: Vec<i32>,
     /// Moments behind each row that it wrote itself.
     between: Vec<String>,
+    /// Where the last of them was written behind.
+    before_last: Option<Lsn>,
 }
 
 async fn by_hand(scenario: &Scenario, cluster: &Cluster, work: &str, options: &[&str]) -> Restored {
@@ -187,6 +190,7 @@ async fn try_by_hand(
             .map(|row| row.parse().unwrap())
             .collect(),
         between: told("BETWEEN"),
+        before_last: told("BEFORE").last().map(|lsn| lsn.parse().unwrap()),
     })
 }
 
@@ -206,17 +210,18 @@ async fn reached(
     Ok(restored.rows)
 }
 
-/// The windows, once one of them ends on that timeline.
-async fn windows(scenario: &Scenario, timeline: i64) -> Vec<RecoveryWindow> {
+/// The windows, once one of them ends on that timeline, behind that position.
+async fn windows(scenario: &Scenario, timeline: i64, behind: Lsn) -> Vec<RecoveryWindow> {
     let of = |cluster: &PerconaPGCluster| {
         let recovery = cluster.status.clone().unwrap_or_default().recovery;
         let repos = recovery.unwrap_or_default().repos;
         repos.first().map(|repo| repo.windows.clone()).unwrap_or_default()
     };
     let complete = |windows: &[RecoveryWindow]| {
+        let end = |window: &RecoveryWindow| window.to_lsn.as_ref().map(|lsn| lsn.parse::<Lsn>().unwrap());
         windows
             .iter()
-            .any(|window| window.timeline == timeline && window.to_lsn.is_some())
+            .any(|window| window.timeline == timeline && end(window).is_some_and(|end| end >= behind))
     };
     let cluster = scenario
         .until("app", "all windows", minutes(2), |cluster: &PerconaPGCluster| {

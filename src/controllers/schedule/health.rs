@@ -74,7 +74,7 @@ fn sentences<'a>(
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// A time made no backup, and none that was due later has succeeded. What the user asked for himself is no matter of
+/// A time made no backup, and none of this schedule has ended well since. What the user asked for himself is no matter of
 /// health.
 fn missed(schedule: &ScheduleStatus) -> Option<String> {
     let omitted = schedule.last_omitted.as_ref()?;
@@ -84,9 +84,7 @@ fn missed(schedule: &ScheduleStatus) -> Option<String> {
         Reason::BlackoutWindow,
         Reason::ClusterPaused,
     ];
-    let made_up = schedule.last_run.as_ref().is_some_and(|run| {
-        run.result == RunResult::Succeeded && moment(run.due.as_ref()).is_some_and(|last| last >= due)
-    });
+    let made_up = moment(schedule.last_success.as_ref()).is_some_and(|ended| ended >= due);
     if made_up || by_wish.iter().any(|reason| reason.as_str() == omitted.reason) {
         return None;
     }

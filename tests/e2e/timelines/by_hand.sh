@@ -46,6 +46,7 @@ archived() {
 timeline=$(echo "select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int" | sql)
 if [ "$work" = more ]; then
   for row in $((timeline * 1000 + 1)) $((timeline * 1000 + 2)); do
+    echo "BEFORE $(echo 'select pg_current_wal_lsn()' | sql)"
     echo "insert into written values ($row)" | sql
     echo "BETWEEN $(echo 'select clock_timestamp()' | sql)"
     archived
