@@ -15,6 +15,7 @@
 mod archiving;
 mod backups;
 mod day;
+mod failovers;
 mod harness;
 mod interruptions;
 mod kinds;
@@ -23,4 +24,3 @@ mod permissions;
 mod recovery;
 mod repositories;
 mod service;
-mod timelines;

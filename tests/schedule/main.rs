@@ -1,6 +1,12 @@
 //! `make bench-schedule`: ten thousand clusters with three schedules each, a year of them on one core. The last line is JSON.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
@@ -27,7 +33,13 @@ fn start() -> DateTime<Utc> {
 
 /// Weekly full, daily differential and six-hourly incremental backups, in all the zones of a fleet.
 fn fleet() -> Vec<One> {
-    let zones = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"];
+    let zones = [
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Asia/Kolkata",
+        "Australia/Lord_Howe",
+    ];
     let mut all = Vec::new();
     for number in 0..CLUSTERS {
         let zone = zones[number as usize % zones.len()];
@@ -64,7 +76,9 @@ fn year(one: &mut One, runs: &mut HashSet<String>) {
             held: None,
         };
         let name = |due: DateTime<Utc>| run_name(&one.cluster, "repo1", one.kind, due);
-        let look = one.ledger.look(&one.schedule, &facts, &|due| delay(&name(due), &one.cluster, JITTER));
+        let look = one.ledger.look(&one.schedule, &facts, &|due| {
+            delay(&name(due), &one.cluster, JITTER)
+        });
         if let Some(due) = look.run {
             assert!(runs.insert(name(due)), "{} is run twice", name(due));
         }
@@ -84,7 +98,13 @@ fn a_year_of_ten_thousand_clusters() {
         runs.clear();
         year(one, &mut runs);
         let ledger = &one.ledger;
-        assert_eq!((ledger.missed, ledger.skipped), (0, 0), "{} {}", one.cluster, one.kind);
+        assert_eq!(
+            (ledger.missed, ledger.skipped),
+            (0, 0),
+            "{} {}",
+            one.cluster,
+            one.kind
+        );
         assert_eq!(ledger.due, runs.len() as u64);
         // Days by the zone's clock: none is lost or doubled where it is set forward or back.
         let expected = match one.kind {
@@ -92,7 +112,13 @@ fn a_year_of_ten_thousand_clusters() {
             "diff" => DAYS..=DAYS + 1,
             _ => DAYS * 4 - 1..=DAYS * 4 + 1,
         };
-        assert!(expected.contains(&ledger.due), "{} {}: {}", one.cluster, one.kind, ledger.due);
+        assert!(
+            expected.contains(&ledger.due),
+            "{} {}: {}",
+            one.cluster,
+            one.kind,
+            ledger.due
+        );
         *started.entry(one.kind).or_default() += ledger.due;
     }
     let seconds = begun.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, condition, minutes, seconds};
 
-const BY_HAND: &str = include_str!("timelines/by_hand.sh");
+const BY_HAND: &str = include_str!("failovers/by_hand.sh");
 const SEGMENT: u64 = 16 << 20;
 
 #[tokio::test]
