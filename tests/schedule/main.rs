@@ -64,7 +64,8 @@ fn fleet() -> Vec<One> {
 fn year(one: &mut One, runs: &mut HashSet<String>) {
     let end = start() + Days::new(DAYS);
     let mut now = start();
-    while now <= end {
+    // What is due in the year's last minutes begins a little later.
+    while now <= end + JITTER {
         let facts = Facts::<()> {
             now,
             terms: Terms {
@@ -79,7 +80,7 @@ fn year(one: &mut One, runs: &mut HashSet<String>) {
         let look = one.ledger.look(&one.schedule, &facts, &|due| {
             delay(&name(due), &one.cluster, JITTER)
         });
-        if let Some(due) = look.run {
+        if let Some(due) = look.run.filter(|due| *due <= end) {
             assert!(runs.insert(name(due)), "{} is run twice", name(due));
         }
         one.ledger = look.ledger;
@@ -105,21 +106,15 @@ fn a_year_of_ten_thousand_clusters() {
             one.cluster,
             one.kind
         );
-        assert_eq!(ledger.due, runs.len() as u64);
         // Days by the zone's clock: none is lost or doubled where it is set forward or back.
         let expected = match one.kind {
             "full" => 52..=53,
-            "diff" => DAYS..=DAYS + 1,
+            "diff" => DAYS..=DAYS,
             _ => DAYS * 4 - 1..=DAYS * 4 + 1,
         };
-        assert!(
-            expected.contains(&ledger.due),
-            "{} {}: {}",
-            one.cluster,
-            one.kind,
-            ledger.due
-        );
-        *started.entry(one.kind).or_default() += ledger.due;
+        let count = runs.len() as u64;
+        assert!(expected.contains(&count), "{} {}: {count}", one.cluster, one.kind);
+        *started.entry(one.kind).or_default() += count;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let total: u64 = started.values().sum();
