@@ -153,17 +153,23 @@ impl Writer {
             .await
     }
 
-    /// Server-side apply of a status; `body` has apiVersion, kind and status.
+    /// Server-side apply of a status.
     pub async fn apply_status<K: Object>(
         &self,
         namespace: &str,
         name: &str,
-        body: &serde_json::Value,
+        status: &impl Serialize,
         manager: &str,
     ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply(manager).force();
-        self.guarded(api.patch_status(name, &params, &Patch::Apply(body)))
+        let body = serde_json::json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": {"name": name},
+            "status": status,
+        });
+        self.guarded(api.patch_status(name, &params, &Patch::Apply(&body)))
             .await
     }
 

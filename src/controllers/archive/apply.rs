@@ -7,15 +7,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::EventType;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::dereference::Observed;
 use super::import::Imports;
 use super::{FIELD_MANAGER, IMPORT_MANAGER};
 use crate::api::backup::{JobState, PerconaPGBackupStatus};
 use crate::api::cluster::recovery::RecoveryStatus;
-use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
-use crate::controllers::cluster::announce;
+use crate::api::{PerconaPGBackup, Reason};
+use crate::controllers::cluster::announce::{self, Own};
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
 use crate::survey::Picture;
@@ -27,34 +27,15 @@ pub async fn cluster(
     recovery: &RecoveryStatus,
     conditions: &[Condition],
 ) -> Result<(), WriteError> {
-    let before = observed.cluster.status.clone().unwrap_or_default();
-    let own: Vec<Condition> = before
-        .conditions
-        .iter()
-        .filter(|condition| {
-            super::CONDITIONS
-                .iter()
-                .any(|own| own.as_str() == condition.type_)
-        })
-        .cloned()
-        .collect();
-    if before.recovery.as_ref() == Some(recovery) && own == conditions {
-        return Ok(());
-    }
-    let name = observed.cluster.name_any();
-    let body = json!({
-        "apiVersion": "pgv2.percona.com/v2",
-        "kind": "PerconaPGCluster",
-        "metadata": {"name": name},
-        "status": {"recovery": recovery, "conditions": conditions},
-    });
-    let namespace = observed.cluster.namespace().unwrap_or_default();
-    context
-        .writer
-        .apply_status::<DeserializeGuard<PerconaPGCluster>>(&namespace, &name, &body, FIELD_MANAGER)
-        .await?;
-    announce::transitions(context, &observed.cluster, &own, conditions).await;
-    Ok(())
+    let known = observed.cluster.status.as_ref();
+    let own = Own {
+        manager: FIELD_MANAGER,
+        types: &super::CONDITIONS,
+        differ: known.and_then(|status| status.recovery.as_ref()) != Some(recovery),
+        fields: Map::from_iter([("recovery".to_owned(), json!(recovery))]),
+        conditions,
+    };
+    announce::write_own(context, &observed.cluster, own).await
 }
 
 /// Writes `status.latestRestorableTime` of the backups of one repository where it has changed.
@@ -73,19 +54,12 @@ pub async fn backups(
             continue;
         }
         let name = backup.name_any();
-        let mut body = json!({
-            "apiVersion": "pgv2.percona.com/v2",
-            "kind": "PerconaPGBackup",
-            "metadata": {"name": name},
-            "status": {},
-        });
-        if let (Some(time), Some(status)) = (time, body.get_mut("status")) {
-            *status = json!({"latestRestorableTime": time});
-        }
+        let told = time.map(|time| ("latestRestorableTime".to_owned(), json!(time)));
+        let told: Map<String, Value> = told.into_iter().collect();
         let namespace = backup.namespace().unwrap_or_default();
         let written = context
             .writer
-            .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &body, FIELD_MANAGER)
+            .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &told, FIELD_MANAGER)
             .await;
         match written {
             // One that was deleted meanwhile holds up no other.
@@ -155,15 +129,9 @@ async fn say(
     name: &str,
     status: &PerconaPGBackupStatus,
 ) -> Result<(), WriteError> {
-    let body = json!({
-        "apiVersion": "pgv2.percona.com/v2",
-        "kind": "PerconaPGBackup",
-        "metadata": {"name": name},
-        "status": status,
-    });
     context
         .writer
-        .apply_status::<DeserializeGuard<PerconaPGBackup>>(namespace, name, &body, IMPORT_MANAGER)
+        .apply_status::<DeserializeGuard<PerconaPGBackup>>(namespace, name, status, IMPORT_MANAGER)
         .await?;
     Ok(())
 }

@@ -92,7 +92,13 @@ pub fn compare(place: &Place<'_>, backups: &[PerconaPGBackup], now: DateTime<Utc
         }
     }
     if is_certain(place.picture) {
-        let gone = |backup: &&PerconaPGBackup| is_gone(place, backup);
+        let there: BTreeSet<&str> = place
+            .picture
+            .backups
+            .iter()
+            .map(|entry| entry.label.as_str())
+            .collect();
+        let gone = |backup: &&PerconaPGBackup| is_gone(place, &there, backup);
         imports.expired = own.into_iter().filter(gone).take(AT_ONCE).cloned().collect();
     }
     imports
@@ -121,16 +127,11 @@ fn is_certain(picture: &Picture) -> bool {
     !picture.backups.is_empty() && !picture.oddities.iter().any(Oddity::puts_content_in_doubt)
 }
 
-fn is_gone(place: &Place<'_>, backup: &PerconaPGBackup) -> bool {
+/// `there`: the labels of all backups that the repository holds.
+fn is_gone(place: &Place<'_>, there: &BTreeSet<&str>, backup: &PerconaPGBackup) -> bool {
     let Some(status) = &backup.status else {
         return false;
     };
-    let labels: BTreeSet<&str> = place
-        .picture
-        .backups
-        .iter()
-        .map(|entry| entry.label.as_str())
-        .collect();
     let before_the_look = status
         .completed
         .as_ref()
@@ -139,7 +140,7 @@ fn is_gone(place: &Place<'_>, backup: &PerconaPGBackup) -> bool {
         && backup.metadata.deletion_timestamp.is_none()
         && status.destination.as_deref() == Some(place.destination)
         && before_the_look
-        && label_of(backup).is_some_and(|label| !labels.contains(label))
+        && label_of(backup).is_some_and(|label| !there.contains(label))
 }
 
 fn object(

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::EventType;
-use serde_json::json;
 
 use super::FIELD_MANAGER;
 use super::dereference::Observed;
@@ -33,15 +32,9 @@ pub async fn tell(
     own.latest_restorable_time = None;
     let name = observed.backup.name_any();
     let namespace = observed.backup.namespace().unwrap_or_default();
-    let body = json!({
-        "apiVersion": "pgv2.percona.com/v2",
-        "kind": "PerconaPGBackup",
-        "metadata": {"name": name},
-        "status": own,
-    });
     context
         .writer
-        .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &body, FIELD_MANAGER)
+        .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &own, FIELD_MANAGER)
         .await?;
     let Some((kind, reason, text)) = news(happened, &before, &after) else {
         return Ok(());

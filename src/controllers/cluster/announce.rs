@@ -46,17 +46,56 @@ async fn write_for(
     name: &str,
     status: &serde_json::Value,
 ) -> Result<(), WriteError> {
-    let body = json!({
-        "apiVersion": "pgv2.percona.com/v2",
-        "kind": "PerconaPGCluster",
-        "metadata": { "name": name },
-        "status": status,
-    });
     context
         .writer
-        .apply_status::<DeserializeGuard<PerconaPGCluster>>(namespace, name, &body, FIELD_MANAGER)
+        .apply_status::<DeserializeGuard<PerconaPGCluster>>(namespace, name, status, FIELD_MANAGER)
         .await
         .map(|_| ())
+}
+
+/// What a controller with a field manager of its own says of a cluster: its fields of the status, and its conditions.
+pub struct Own<'a> {
+    /// The field manager.
+    pub manager: &'a str,
+    /// Types of its conditions.
+    pub types: &'a [ConditionType],
+    /// Its fields.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// Whether they differ from those that are there.
+    pub differ: bool,
+    /// Its conditions.
+    pub conditions: &'a [Condition],
+}
+
+/// Writes that where it has changed, and tells its changes.
+pub async fn write_own(
+    context: &Context,
+    cluster: &PerconaPGCluster,
+    mut own: Own<'_>,
+) -> Result<(), WriteError> {
+    let status = cluster.status.as_ref();
+    let before: Vec<Condition> = status
+        .into_iter()
+        .flat_map(|status| &status.conditions)
+        .filter(|condition| own.types.iter().any(|own| own.as_str() == condition.type_))
+        .cloned()
+        .collect();
+    if !own.differ && before == own.conditions {
+        return Ok(());
+    }
+    own.fields.insert("conditions".to_owned(), json!(own.conditions));
+    let namespace = cluster.namespace().unwrap_or_default();
+    context
+        .writer
+        .apply_status::<DeserializeGuard<PerconaPGCluster>>(
+            &namespace,
+            &cluster.name_any(),
+            &own.fields,
+            own.manager,
+        )
+        .await?;
+    transitions(context, cluster, &before, own.conditions).await;
+    Ok(())
 }
 
 /// Publishes what has changed between two statuses: a condition that turned, or is bad for another reason.

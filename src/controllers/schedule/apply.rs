@@ -2,17 +2,16 @@
 //! again, and its run is there already.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::core::DeserializeGuard;
 use kube::runtime::events::EventType;
 use kube::{Resource as _, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::decide::Decision;
 use super::{CONDITIONS, FIELD_MANAGER};
 use crate::api::schedules::ScheduleStatus;
 use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::backup::request::Author;
-use crate::controllers::cluster::announce;
+use crate::controllers::cluster::announce::{self, Own};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
@@ -57,29 +56,15 @@ pub async fn status(
     schedules: &[ScheduleStatus],
     conditions: &[Condition],
 ) -> Result<(), WriteError> {
-    let before = cluster.status.clone().unwrap_or_default();
-    let own: Vec<Condition> = before
-        .conditions
-        .into_iter()
-        .filter(|condition| CONDITIONS.iter().any(|own| own.as_str() == condition.type_))
-        .collect();
-    if before.schedules == schedules && own == conditions {
-        return Ok(());
-    }
-    let name = cluster.name_any();
-    let body = json!({
-        "apiVersion": "pgv2.percona.com/v2",
-        "kind": "PerconaPGCluster",
-        "metadata": {"name": name},
-        "status": {"schedules": schedules, "conditions": conditions},
-    });
-    let namespace = cluster.namespace().unwrap_or_default();
-    context
-        .writer
-        .apply_status::<DeserializeGuard<PerconaPGCluster>>(&namespace, &name, &body, FIELD_MANAGER)
-        .await?;
-    announce::transitions(context, cluster, &own, conditions).await;
-    Ok(())
+    let known = cluster.status.as_ref();
+    let own = Own {
+        manager: FIELD_MANAGER,
+        types: &CONDITIONS,
+        differ: known.map_or(&[][..], |status| &status.schedules) != schedules,
+        fields: Map::from_iter([("schedules".to_owned(), json!(schedules))]),
+        conditions,
+    };
+    announce::write_own(context, cluster, own).await
 }
 
 /// Events of what was omitted: once per look, in the order of the schedules.

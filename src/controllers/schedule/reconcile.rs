@@ -10,8 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Client, ResourceExt as _};
 
 use super::decide::{Decision, decide};
-use super::plan::{self, Plan};
-use super::{apply, health, runs};
+use super::{apply, health, plan, runs};
 use crate::api::names::LABEL_CLUSTER;
 use crate::api::schedules::ScheduleStatus;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
@@ -66,13 +65,14 @@ async fn reconcile(
     }
     let now = Utc::now();
     let plan = plan::of(&cluster.spec, now);
-    let existing = if is_quiet(cluster, &plan, now) {
-        Vec::new()
-    } else {
-        scheduled(&context.client, cluster).await?
-    };
+    let mut looked = decide(cluster, &plan, &[], now);
+    // Where nothing is due and no run is waited for it makes no difference what backups exist.
+    if awaits_a_run(cluster) || looked.iter().any(|decision| decision.run.is_some()) {
+        let existing = scheduled(&context.client, cluster).await?;
+        looked = decide(cluster, &plan, &existing, now);
+    }
     let mut decisions = Vec::new();
-    for decision in decide(cluster, &plan, &existing, now) {
+    for decision in looked {
         decisions.push(match apply::run(context, cluster, &decision).await {
             // A quota, a policy: it holds up this one only.
             Err(error) if error.is_refusal() => decision.refused(cluster, error.to_string(), now),
@@ -100,13 +100,9 @@ pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure,
     Action::requeue(Duration::from_secs(2))
 }
 
-/// Nothing is due and no run is waited for: what backups exist makes no difference.
-fn is_quiet(cluster: &PerconaPGCluster, plan: &Plan, now: DateTime<Utc>) -> bool {
-    let known = cluster.status.clone().unwrap_or_default().schedules;
-    !known.iter().any(runs::is_waited_for)
-        && decide(cluster, plan, &[], now)
-            .iter()
-            .all(|decision| decision.run.is_none())
+fn awaits_a_run(cluster: &PerconaPGCluster) -> bool {
+    let status = cluster.status.as_ref();
+    status.is_some_and(|status| status.schedules.iter().any(runs::is_waited_for))
 }
 
 /// The runs of the cluster's schedules.
