@@ -64,6 +64,12 @@ pub struct PerconaPGBackupSpec {
     #[serde(default = "defaults::starting_deadline_seconds")]
     #[schemars(range(min = 1))]
     pub starting_deadline_seconds: i64,
+    /// What becomes of the backup in the repository when this object is deleted. May be changed at any time.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Holds the backup, and all that it needs, against retention and deletion. May be changed at any time.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 impl Default for PerconaPGBackupSpec {
@@ -75,6 +81,8 @@ impl Default for PerconaPGBackupSpec {
             options: Vec::new(),
             container_options: None,
             starting_deadline_seconds: defaults::starting_deadline_seconds(),
+            deletion_policy: DeletionPolicy::default(),
+            pinned: false,
         }
     }
 }
@@ -89,6 +97,16 @@ pub enum BackupMethod {
     /// By snapshots of the volumes.
     #[serde(rename = "volumeSnapshot")]
     VolumeSnapshot,
+}
+
+/// What becomes of the backup in the repository when its object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// It stays, and an object for it is made again.
+    #[default]
+    Retain,
+    /// It is removed, unless others need it or it is pinned; the object stays until it is gone.
+    Delete,
 }
 
 open_enum! {

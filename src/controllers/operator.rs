@@ -10,7 +10,7 @@ use super::context::{Context, Settings};
 use super::events::Events;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
-use super::{archive, backup, cluster, schedule};
+use super::{archive, backup, cluster, retention, schedule};
 use crate::api::PerconaPGCluster;
 use crate::catalog::{Bounds, Catalog, CatalogPlace};
 use crate::telemetry::http::{self, Readiness};
@@ -94,6 +94,7 @@ pub async fn run(
                 backup::run(context.clone()),
                 archive::run(context.clone()),
                 schedule::run(context.clone()),
+                retention::run(context.clone()),
             );
             context.catalog.close().await;
             finished.cancel();

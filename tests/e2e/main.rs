@@ -23,4 +23,5 @@ mod operators;
 mod permissions;
 mod recovery;
 mod repositories;
+mod retention;
 mod service;

@@ -19,12 +19,10 @@ use tokio_util::sync::CancellationToken;
 use self::options::Marks;
 use super::environment::{self, EnvironmentError};
 use super::report::{BackupOutcome, exit};
+use super::termination;
 use crate::pgbackrest::configuration::JOB_LOCK_PATH;
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
 use crate::pgbackrest::failure::Permanence;
-
-/// Where Kubernetes reads the termination message.
-const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Default of [`Request::stall`] in seconds: the longest silence of pgBackRest that means well is its wait for WAL, which has a
 /// limit of its own far below.
@@ -58,11 +56,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    let path = environment::optional(environment::variable, "HOLDFAST_TERMINATION_LOG")
-        .map_or_else(|| PathBuf::from(TERMINATION_LOG), PathBuf::from);
-    if let Err(error) = std::fs::write(&path, outcome.to_termination_message()) {
-        tracing::warn!(path = %path.display(), %error, "cannot write the termination message");
-    }
+    termination::tell(&outcome);
     code
 }
 

@@ -51,6 +51,8 @@ pub fn arguments(request: &Request, marks: &Marks) -> Vec<String> {
             .filter(|(option, _)| !sets(&request.options, option))
             .map(|(option, value)| format!("{option}={value}")),
     );
+    // What retention lets go is the controller's to decide: pgBackRest knows nothing of what is held.
+    arguments.push("--no-expire-auto".to_owned());
     arguments.push("backup".to_owned());
     arguments.extend(request.options.iter().cloned());
     arguments
@@ -99,6 +101,7 @@ mod tests {
                 "--log-level-console=info",
                 "--log-level-stderr=off",
                 "--log-timestamp=n",
+                "--no-expire-auto",
                 "backup",
                 "--type=full",
                 "--annotation=a=b c",

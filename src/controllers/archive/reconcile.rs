@@ -137,9 +137,7 @@ async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now
         now,
         grace: terms::grace(&observed.cluster),
         most_segments: MOST_SEGMENTS,
-        retention: repository
-            .key()
-            .and_then(|key| terms::retention(&observed.user.options, key)),
+        retention: terms::retention(&observed.user.options, &repository.name, &observed.backups),
     };
     let uid = observed.cluster.uid().unwrap_or_default();
     let changed = last_backup(observed, &repository.name);

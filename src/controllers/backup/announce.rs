@@ -11,6 +11,7 @@ use super::status::{self, Happened};
 use crate::api::backup::PerconaPGBackupStatus;
 use crate::api::{PerconaPGBackup, Reason};
 use crate::controllers::context::Context;
+use crate::controllers::retention;
 use crate::controllers::writer::WriteError;
 
 /// Writes the status if it differs, and tells its change. `destination` is where the backup goes, once that is known.
@@ -28,8 +29,13 @@ pub async fn tell(
         return Ok(());
     }
     let mut own = after.clone();
-    // The archive controller's, with a field manager of its own.
+    // The archive controller's and the retention controller's, with field managers of their own.
     own.latest_restorable_time = None;
+    own.conditions.retain(|condition| {
+        !retention::OF_BACKUPS
+            .iter()
+            .any(|theirs| theirs.as_str() == condition.type_)
+    });
     let name = observed.backup.name_any();
     let namespace = observed.backup.namespace().unwrap_or_default();
     context

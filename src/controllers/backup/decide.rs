@@ -278,6 +278,12 @@ pub fn is_active(backup: &PerconaPGBackup) -> bool {
     matches!(state(backup), JobState::Starting | JobState::Running)
 }
 
+/// It has ended, well or not.
+#[must_use]
+pub fn is_terminal(backup: &PerconaPGBackup) -> bool {
+    state(backup).is_terminal()
+}
+
 /// State as last written.
 #[must_use]
 pub fn state(backup: &PerconaPGBackup) -> JobState {
@@ -304,8 +310,31 @@ pub fn deadline(backup: &PerconaPGBackup) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// Whether a Job has ended, well or not.
+#[must_use]
+pub fn job_has_ended(job: &Job) -> bool {
+    ended(job).is_some()
+}
+
+/// When a Job has ended.
+#[must_use]
+pub fn job_ended(job: &Job) -> Option<DateTime<Utc>> {
+    let status = job.status.as_ref()?;
+    let failed = || {
+        let conditions = status.conditions.as_ref()?;
+        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
+        condition.last_transition_time.as_ref()
+    };
+    status
+        .completion_time
+        .as_ref()
+        .or_else(failed)
+        .map(time::from_kubernetes)
+}
+
 /// Whether the Job has ended, and well.
-fn ended(job: &Job) -> Option<bool> {
+#[must_use]
+pub fn ended(job: &Job) -> Option<bool> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let holds = |type_: &str| {
         conditions

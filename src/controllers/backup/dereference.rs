@@ -13,7 +13,8 @@ use crate::controllers::cluster::dereference::VolumeReads;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
 use crate::controllers::reading::{PATIENCE, ReadError};
-use crate::pgbackrest::lease;
+use crate::controllers::turns;
+use crate::pgbackrest::lease::{self, Holder};
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Observed {
     /// Pods of the Job, oldest first.
     pub pods: Vec<Pod>,
     pub lease: Option<Lease>,
+    /// The Job that holds the Lease, where one does that is no backup's.
+    pub lease_job: Option<Job>,
     /// The other backups of the cluster.
     pub others: Vec<PerconaPGBackup>,
 }
@@ -72,6 +75,10 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
                 .map_err(ReadError::of("PerconaPGBackups"))
         },
     )?;
+    let lease_job = match lease.as_ref().and_then(turns::holder) {
+        Some(Holder::Job { name, .. }) => jobs.get_opt(&name).await.map_err(ReadError::of("the Job"))?,
+        _ => None,
+    };
     let sources = match &cluster {
         Some(cluster) => cluster_reads::read_sources(client, &namespace, cluster).await?,
         None => Sources::new(),
@@ -101,5 +108,6 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
         job,
         pods,
         lease,
+        lease_job,
     })
 }

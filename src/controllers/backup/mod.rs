@@ -17,6 +17,7 @@ mod status;
 mod verify;
 mod watch;
 
+pub use decide::{ended, is_terminal, job_ended, job_has_ended};
 pub use watch::run;
 
 /// Field manager of this controller in server-side apply.

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 
-use super::apply::{Apply, Turn};
+use super::apply::Apply;
 use super::budget::Budget;
 use super::decide::{self, Accepted, Step};
 use super::dereference::{Observed, dereference};
@@ -23,6 +23,7 @@ use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::turns::Turn;
 use crate::domain::progress::Tracker;
 use crate::pgbackrest::repository::BackupEvidence;
 
@@ -127,7 +128,15 @@ impl One<'_> {
         }
         self.apply().end_turn().await?;
         self.forget();
-        self.apply().let_go().await?;
+        // Whoever removes backups from the repository does so for a cluster that stays.
+        let stays = |cluster: &PerconaPGCluster| {
+            cluster.metadata.deletion_timestamp.is_none() && cluster.spec.backups.is_enabled()
+        };
+        if self.cluster().is_some_and(stays) {
+            self.apply().let_go().await?;
+        } else {
+            self.apply().leave_in_repository().await?;
+        }
         Ok(Action::await_change())
     }
 
@@ -276,7 +285,12 @@ impl One<'_> {
             Ok(access) => verify::after(access, self.observed).await,
             Err(trouble) => Err(trouble.clone()),
         };
-        let ended = job_ended(self.observed).unwrap_or(self.now);
+        let ended = self
+            .observed
+            .job
+            .as_ref()
+            .and_then(decide::job_ended)
+            .unwrap_or(self.now);
         let waited = self.now - ended;
         match found {
             Ok(Some(evidence)) if evidence.is_complete() => self.succeed(&evidence).await,
@@ -386,20 +400,6 @@ fn wal_missing(evidence: &BackupEvidence) -> Trouble {
         evidence.backup.label.as_str()
     );
     Trouble::new(Reason::WalMissing, what)
-}
-
-fn job_ended(observed: &Observed) -> Option<DateTime<Utc>> {
-    let status = observed.job.as_ref()?.status.as_ref()?;
-    let failed = || {
-        let conditions = status.conditions.as_ref()?;
-        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
-        condition.last_transition_time.as_ref()
-    };
-    status
-        .completion_time
-        .as_ref()
-        .or_else(failed)
-        .map(time::from_kubernetes)
 }
 
 fn job_says(observed: &Observed) -> String {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         label::{BackupType, Label},
+        retention::Held,
         wal::{Lsn, Segment},
         windows::{Backup, BackupWal},
     },
@@ -89,6 +90,18 @@ struct Line {
 }
 
 impl BackupEntry {
+    /// As far as retention looks at it.
+    #[must_use]
+    pub fn held(&self, pinned: bool) -> Held {
+        Held {
+            label: self.label.clone(),
+            kind: self.backup_type,
+            stopped: self.stopped,
+            references: self.references.clone(),
+            pinned,
+        }
+    }
+
     pub(super) fn read(label: &str, value: &str) -> Result<Self, InfoFileError> {
         Self::parse(label, value).ok_or_else(|| InfoFileError::Value {
             section: "backup:current".to_owned(),

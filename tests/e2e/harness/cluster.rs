@@ -26,7 +26,7 @@ pub struct Cluster {
     pub key_secret: String,
     /// Passphrase; the repository is encrypted when there is one.
     pub cipher: Option<String>,
-    /// More of pgBackRest's options, for `global`.
+    /// More of pgBackRest's options, for `global`; an empty one takes an option away.
     pub more: BTreeMap<String, String>,
     /// `spec.backups.objectives.recoveryPoint`.
     pub recovery_point: Option<String>,
@@ -111,6 +111,7 @@ impl Cluster {
             options.insert("repo2-path".to_owned(), self.second_path());
         }
         options.extend(self.more.clone());
+        options.retain(|_, value| !value.is_empty());
         if self.cipher.is_some() {
             options.insert("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned());
         }

@@ -44,6 +44,7 @@ fn observed(backup: PerconaPGBackup) -> Observed {
         job: None,
         pods: vec![],
         lease: None,
+        lease_job: None,
         others: vec![],
     }
 }

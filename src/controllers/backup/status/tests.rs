@@ -20,6 +20,7 @@ fn observed(pods: Vec<Pod>) -> Observed {
         job: None,
         pods,
         lease: None,
+        lease_job: None,
         others: vec![],
     }
 }
