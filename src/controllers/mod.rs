@@ -7,6 +7,8 @@ pub mod archive;
 pub mod backup;
 pub mod cluster;
 pub mod context;
+#[cfg(debug_assertions)]
+mod death;
 pub mod events;
 pub mod leadership;
 pub mod operator;

@@ -164,6 +164,10 @@ async fn same_backups(
     let (Some(picture), None) = (&news.picture, &news.trouble) else {
         return Ok(());
     };
+    // An older picture may show what was removed since, together with its object.
+    if !news.fresh {
+        return Ok(());
+    }
     if observed.system_identifier() != Some(picture.database.system_id) {
         return Ok(());
     }
@@ -188,6 +192,7 @@ fn own(surveyed: News, observed: &Observed) -> News {
         (Some(theirs), Some(own)) if theirs != own => News {
             picture: None,
             destination: surveyed.destination,
+            fresh: surveyed.fresh,
             trouble: Some(Trouble {
                 reason: Reason::SystemIdentifierMismatch,
                 message: format!("it belongs to the database with system identifier {theirs}"),

@@ -38,6 +38,8 @@ pub struct News {
     pub trouble: Option<Trouble>,
     /// Where the repository is, as in `status.destination`.
     pub destination: String,
+    /// The picture was taken just now, after whoever asks had read the objects of backups.
+    pub fresh: bool,
 }
 
 /// What is known of one repository.
@@ -143,7 +145,8 @@ impl Surveys {
             };
             surveyed.remember(&self.catalog, place).await;
         }
-        if surveyed.is_due(terms.now, changed) {
+        let due = surveyed.is_due(terms.now, changed);
+        if due {
             Box::pin(surveyed.look(access, terms)).await;
             surveyed.looked_at = Some(terms.now);
             if let Err(error) = self.catalog.save(place, &surveyed.record, terms.now).await {
@@ -152,6 +155,7 @@ impl Surveys {
         }
         News {
             destination: surveyed.destination.clone(),
+            fresh: due,
             ..surveyed.news.clone()
         }
     }

@@ -1,0 +1,93 @@
+//! A controller process on this machine, for one namespace.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::{Scenario, seconds};
+
+/// More deaths than any run needs: one that makes no progress ends here.
+const MOST_LIVES: usize = 250;
+/// One that has written nothing for so long has nothing left to write.
+const QUIET: Duration = seconds(20);
+
+/// How to start one.
+pub struct Mortal<'a> {
+    scenario: &'a Scenario,
+    directory: TempDir,
+}
+
+impl<'a> Mortal<'a> {
+    pub fn of(scenario: &'a Scenario) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { scenario, directory }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command
+            .arg("controller")
+            .env("WATCH_NAMESPACE", &self.scenario.namespace)
+            .env("POD_NAMESPACE", &self.scenario.namespace)
+            // The same name each time: its own Lease is not waited for.
+            .env("POD_NAME", "mortal")
+            .env("HOLDFAST_LISTEN", "127.0.0.1:18080")
+            .env("HOLDFAST_CATALOG", self.directory.path().join("catalog.db"))
+            .env("RELATED_IMAGE_POSTGRES_18", crate::harness::image())
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// One that nobody kills.
+    pub fn live(&self) -> Alive {
+        Alive(self.command().stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    /// Starts one again and again, each of which dies after its first write, until one has nothing left to write and `done`
+    /// holds. Returns the writes after which they died.
+    pub async fn until_settled(&self, done: impl AsyncFn() -> bool) -> Vec<String> {
+        let mut steps = Vec::new();
+        for life in 1.. {
+            assert!(life < MOST_LIVES, "it makes no progress: {steps:#?}");
+            let mut child = self
+                .command()
+                .env("HOLDFAST_DIE_AFTER_WRITES", "1")
+                .spawn()
+                .unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut last = Vec::new();
+            let died = tokio::time::timeout(QUIET, async {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    last.push(line);
+                }
+            });
+            let quiet = died.await.is_err();
+            child.kill().await.unwrap();
+            if let Some(step) = last.iter().find_map(|line| line.strip_prefix("died after: ")) {
+                self.scenario.tell(&format!("{life}: died after {step}"));
+                steps.push(step.to_owned());
+            } else if !quiet {
+                panic!("it ended by itself: {last:#?}");
+            } else if done().await {
+                break;
+            }
+        }
+        steps
+    }
+}
+
+/// A process that is ended in order.
+pub struct Alive(Child);
+
+impl Alive {
+    pub async fn end(mut self) {
+        self.0.kill().await.unwrap();
+    }
+}
