@@ -6,7 +6,10 @@ use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
-use k8s_openapi::api::core::v1::{Affinity, Container, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume};
+use k8s_openapi::api::core::v1::{
+    Affinity, Container, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, SecurityContext,
+    Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 use sha2::{Digest as _, Sha256};
@@ -163,18 +166,28 @@ fn pod(
     let host = &backups.repo_host.pod;
     let mut tolerations = settings.tolerations.clone();
     let mut affinity = settings.affinity.clone();
-    let mut security = settings.security_context.as_ref();
+    let mut security = settings.security_context.clone();
     if volume.is_some() {
         // The claim can be mounted by several pods of one node; files on it belong to the user of the repository host.
         affinity = Some(beside_the_host(cluster, affinity));
         tolerations.extend(host.tolerations.iter().cloned());
-        security = host.security.as_ref().or(security);
+        security = Some(as_the_host(security, host.security.as_ref()));
+    }
+    let security = pod_security(security.as_ref());
+    let container = container(backup, accepted, cluster, backups, settings);
+    let mut init = init_container(cluster);
+    if cluster.init_container.security.is_none() {
+        init.security_context = Some(container_security_in(&security));
     }
     PodSpec {
         service_account_name: Some(cluster.names.pgbackrest()),
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
-        security_context: Some(pod_security(security)),
+        containers: vec![Container {
+            security_context: Some(container_security_in(&security)),
+            ..container
+        }],
+        security_context: Some(security),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         restart_policy: Some(restart_policy),
         image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
@@ -182,8 +195,7 @@ fn pod(
         affinity,
         tolerations: (!tolerations.is_empty()).then_some(tolerations),
         priority_class_name: settings.priority_class_name.clone(),
-        init_containers: Some(vec![init_container(cluster)]),
-        containers: vec![container(backup, accepted, cluster, backups, settings)],
+        init_containers: Some(vec![init]),
         volumes: Some(volumes(cluster, backups, volume)),
         ..PodSpec::default()
     }
@@ -216,9 +228,18 @@ fn container(
         env("HOLDFAST_BACKUP_NAME", backup.name_any()),
         env("HOLDFAST_BACKUP_JOB", job_name(backup)),
     ];
-    let mut sources = backups.env_from.clone();
     let own = backup.spec.container_options.clone().unwrap_or_default();
-    environment.extend(backups.env.iter().cloned().chain(own.env));
+    // Of two with one name, the backup's goes before the cluster's.
+    let replaced = |name: &str| own.env.iter().any(|variable| variable.name == name);
+    environment.extend(
+        backups
+            .env
+            .iter()
+            .filter(|variable| !replaced(&variable.name))
+            .cloned(),
+    );
+    let mut sources = backups.env_from.clone();
+    environment.extend(own.env);
     sources.extend(own.env_from);
     let mut mounts = vec![mount("tmp", "/tmp"), read_only("holdfast", paths::HOLDFAST)];
     mounts.extend(pgbackrest_mounts());
@@ -231,7 +252,6 @@ fn container(
         env: Some(environment),
         env_from: (!sources.is_empty()).then_some(sources),
         resources: settings.resources.clone(),
-        security_context: Some(container_security()),
         volume_mounts: Some(mounts),
         ..Container::default()
     }
@@ -255,6 +275,28 @@ fn volume<'a>(backups: &'a Backups, accepted: &Accepted) -> Option<&'a Repositor
         .volumes
         .iter()
         .find(|volume| volume.repo.name == accepted.repository.name)
+}
+
+/// What the user wants of a Job's Pod, with the user and the groups of the repository host.
+fn as_the_host(wanted: Option<PodSecurityContext>, host: Option<&PodSecurityContext>) -> PodSecurityContext {
+    let host = host.cloned().unwrap_or_default();
+    PodSecurityContext {
+        run_as_user: host.run_as_user,
+        run_as_group: host.run_as_group,
+        fs_group: host.fs_group,
+        fs_group_change_policy: host.fs_group_change_policy,
+        supplemental_groups: host.supplemental_groups,
+        se_linux_options: host.se_linux_options,
+        ..wanted.unwrap_or_default()
+    }
+}
+
+/// That of every container of ours, with the seccomp profile of the Pod: the user may have one of their own.
+fn container_security_in(pod: &PodSecurityContext) -> SecurityContext {
+    SecurityContext {
+        seccomp_profile: pod.seccomp_profile.clone(),
+        ..container_security()
+    }
 }
 
 /// What the user wants, and the node of the repository host.
