@@ -74,21 +74,14 @@ pub fn arguments_for_primary(request: &Request, marks: &Marks) -> Vec<String> {
 /// Whether pgBackRest prefers a standby and may do without one: where it must have one, or was told of none, no other way
 /// than the wanted one is taken.
 pub fn may_do_without_standby(request: &Request, configured: &UserOptions) -> bool {
-    let wanted = |options: &[String]| {
-        options
-            .iter()
-            .rfind(|option| sets(std::slice::from_ref(option), STANDBY))
-            .cloned()
-    };
-    match wanted(&request.options) {
-        Some(option) => option == format!("{STANDBY}=prefer"),
-        None => {
-            let of_backup = |section: &str| configured.file_sets(section, "backup-standby");
-            !of_backup("global:backup")
-                && !of_backup("db:backup")
-                && configured.get("backup-standby") == Some("prefer")
-        }
+    let wanted = |option: &&String| sets(std::slice::from_ref(*option), STANDBY);
+    if let Some(option) = request.options.iter().rfind(wanted) {
+        return *option == format!("{STANDBY}=prefer");
     }
+    let of_backup = |section: &str| configured.file_sets(section, "backup-standby");
+    !of_backup("global:backup")
+        && !of_backup("db:backup")
+        && configured.get("backup-standby") == Some("prefer")
 }
 
 /// Whether an option is among those of the user: `--x`, `--x=…` or `--no-x`.

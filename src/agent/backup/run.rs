@@ -205,17 +205,17 @@ async fn attend(
                 return child.wait().await.ok().and_then(|status| status.code());
             }
             _ = look.tick() => {
-                let Some(lock) = lock_file::read(&around.lock_file) else { continue };
-                if lock.complete > seen.bytes {
-                    seen.bytes = lock.complete;
+                let Some(found) = lock_file::read(&around.lock_file) else { continue };
+                if found.complete > seen.bytes {
+                    seen.bytes = found.complete;
                     pulse.beat();
                 }
                 around.servers.look(&around.processes, &mut seen.readers);
                 publisher.tell(BackupProgress {
                     bytes_done: seen.bytes.unwrap_or_default(),
-                    bytes_total: lock.size.unwrap_or_default(),
+                    bytes_total: found.size.unwrap_or_default(),
                     at: Some(Utc::now()),
-                    pid: lock.pid,
+                    pid: found.pid,
                     started_at: started,
                     exit: None,
                     memory_peak: seen.memory.stepped(),

@@ -166,7 +166,7 @@ fn or(words: &[&str]) -> String {
 }
 
 fn shown(milliseconds: u64) -> String {
-    if milliseconds % SECOND == 0 {
+    if milliseconds.is_multiple_of(SECOND) {
         format!("{} s", milliseconds / SECOND)
     } else {
         format!("{milliseconds} ms")

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A Pod on a node, with this status beside that of its container.
-fn pod(status: Value, container: Value) -> Pod {
+fn pod(status: &Value, container: &Value) -> Pod {
     let mut whole = json!({"containerStatuses": [{
         "name": "pgbackrest", "image": "registry.example/postgres:18", "imageID": "sha256:1", "restartCount": 0,
         "ready": container["running"].is_object(), "started": container["running"].is_object(), "state": container,
@@ -53,7 +53,7 @@ fn told(pod: &Pod) -> (Option<Reason>, String) {
 
 #[test]
 fn a_container_that_is_killed_for_memory_is_told_with_the_limit_and_the_last_peak_that_was_seen() {
-    let mut killed = pod(json!({"phase": "Failed"}), ended(137, "OOMKilled", ""));
+    let mut killed = pod(&json!({"phase": "Failed"}), &ended(137, "OOMKilled", ""));
     let (reason, message) = told(&killed);
     assert_eq!(reason, Some(Reason::OutOfMemory));
     assert!(
@@ -77,7 +77,7 @@ fn a_worker_that_is_killed_while_the_agent_lives_is_told_by_the_agents_count() {
         json!({"exit": 39, "memoryKills": 1, "memoryPeak": 64 << 20, "message": "[039]: x"}).to_string();
     // containerd says OOMKilled for the container here too; other runtimes say Error.
     for word in ["OOMKilled", "Error"] {
-        let (reason, message) = told(&pod(json!({"phase": "Failed"}), ended(11, word, &outcome)));
+        let (reason, message) = told(&pod(&json!({"phase": "Failed"}), &ended(11, word, &outcome)));
         assert_eq!(reason, Some(Reason::OutOfMemory), "{word}");
         assert!(message.contains("64.0MiB"), "{message}");
     }
@@ -86,7 +86,7 @@ fn a_worker_that_is_killed_while_the_agent_lives_is_told_by_the_agents_count() {
 #[test]
 fn a_backup_that_ended_well_in_spite_of_a_kill_is_no_failure() {
     let outcome = json!({"exit": 0, "memoryKills": 1}).to_string();
-    let well = pod(json!({"phase": "Succeeded"}), ended(0, "OOMKilled", &outcome));
+    let well = pod(&json!({"phase": "Succeeded"}), &ended(0, "OOMKilled", &outcome));
     assert_eq!(told(&well).0, None);
 }
 
@@ -115,7 +115,7 @@ fn whoever_takes_a_pod_away_is_named(#[case] by: &str, #[case] message: &str, #[
         running(),
         ended(12, "Error", r#"{"message":"stopped on request"}"#),
     ] {
-        let mut pod = pod(disrupted(by, message), container);
+        let mut pod = pod(&disrupted(by, message), &container);
         pod.metadata.deletion_timestamp =
             Some(serde_json::from_value(json!("2026-11-21T10:04:30Z")).unwrap());
         let (reason, said) = told(&pod);
@@ -135,13 +135,13 @@ fn a_kubelets_eviction_is_told_in_its_own_words() {
     status["phase"] = "Failed".into();
     status["reason"] = "Evicted".into();
     status["message"] = message.into();
-    let (reason, said) = told(&pod(status.clone(), ended(137, "ContainerStatusUnknown", "")));
+    let (reason, said) = told(&pod(&status, &ended(137, "ContainerStatusUnknown", "")));
     assert_eq!(reason, Some(Reason::Evicted));
     assert!(said.contains("Threshold quantity"), "{said}");
     // A kubelet that is older than the condition.
     status["conditions"] = json!([]);
     assert_eq!(
-        told(&pod(status, ended(137, "Error", ""))).0,
+        told(&pod(&status, &ended(137, "Error", ""))).0,
         Some(Reason::Evicted)
     );
 }
@@ -150,7 +150,7 @@ fn a_kubelets_eviction_is_told_in_its_own_words() {
 fn a_node_that_shuts_down_evicts() {
     let status = json!({"phase": "Failed", "reason": "Terminated",
         "message": "Pod was terminated in response to imminent node shutdown."});
-    let (reason, said) = told(&pod(status, ended(12, "Error", "")));
+    let (reason, said) = told(&pod(&status, &ended(12, "Error", "")));
     assert_eq!(reason, Some(Reason::Evicted));
     assert!(said.contains("imminent node shutdown"), "{said}");
 }
@@ -158,19 +158,19 @@ fn a_node_that_shuts_down_evicts() {
 #[test]
 fn a_node_that_does_not_answer_is_told_before_its_pods_are_given_up() {
     let ready = |holds: &str| json!({"phase": "Running", "conditions": [{"type": "Ready", "status": holds}]});
-    let (reason, said) = told(&pod(ready("False"), running()));
+    let (reason, said) = told(&pod(&ready("False"), &running()));
     assert_eq!(reason, Some(Reason::NodeLost));
     assert!(said.contains("node-1"), "{said}");
-    assert_eq!(told(&pod(ready("True"), running())).0, None);
+    assert_eq!(told(&pod(&ready("True"), &running())).0, None);
     // One that has ended is not ready either.
-    assert_eq!(told(&pod(ready("False"), ended(11, "Error", ""))).0, None);
+    assert_eq!(told(&pod(&ready("False"), &ended(11, "Error", ""))).0, None);
 }
 
 #[test]
 fn a_pod_that_a_kubelet_will_not_run_is_told_in_its_words() {
     let status = json!({"phase": "Failed", "reason": "OutOfmemory",
         "message": "Pod was rejected: Node didn't have enough resource: memory", "containerStatuses": []});
-    let (reason, said) = told(&pod(status, running()));
+    let (reason, said) = told(&pod(&status, &running()));
     assert_eq!(reason, Some(Reason::Interrupted));
     assert!(said.contains("didn't have enough resource"), "{said}");
 }
@@ -178,7 +178,7 @@ fn a_pod_that_a_kubelet_will_not_run_is_told_in_its_words() {
 #[test]
 fn a_pod_that_somebody_deletes_was_interrupted_unless_it_had_failed_before() {
     let deleted = |container: Value| {
-        let mut pod = pod(json!({"phase": "Running"}), container);
+        let mut pod = pod(&json!({"phase": "Running"}), &container);
         pod.metadata.deletion_timestamp =
             Some(serde_json::from_value(json!("2026-11-21T10:04:30Z")).unwrap());
         told(&pod).0
@@ -191,7 +191,7 @@ fn a_pod_that_somebody_deletes_was_interrupted_unless_it_had_failed_before() {
 #[rstest]
 fn one_that_ended_by_itself_has_no_fate(#[values(0, 10, 11)] code: i32) {
     assert_eq!(
-        told(&pod(json!({"phase": "Failed"}), ended(code, "Error", ""))).0,
+        told(&pod(&json!({"phase": "Failed"}), &ended(code, "Error", ""))).0,
         None
     );
 }

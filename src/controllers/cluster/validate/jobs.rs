@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn told(pgbackrest: Value) -> Option<String> {
+    fn told(pgbackrest: &Value) -> Option<String> {
         let mut whole = json!({"repos": []});
         whole
             .as_object_mut()
@@ -93,7 +93,7 @@ mod tests {
     #[case(json!({"env": [{"name": "PGBACKREST_PG1_HOST", "value": "x"}]}), "env: PGBACKREST_PG1_HOST")]
     #[case(json!({"env": [{"name": "HOLDFAST_BACKUP_JOB", "value": "x"}]}), "the operator's")]
     fn what_no_job_can_be_made_with_is_named(#[case] pgbackrest: Value, #[case] expected: &str) {
-        let told = told(pgbackrest).unwrap();
+        let told = told(&pgbackrest).unwrap();
         assert!(told.contains(expected), "{told}");
     }
 
@@ -104,6 +104,6 @@ mod tests {
     #[case(json!({"env": [{"name": "PGBACKREST_REPO1_S3_KEY", "value": "x"}, {"name": "HTTPS_PROXY", "value": "x"},
     {"name": "HOLDFAST_LOG", "value": "debug"}]}))]
     fn all_else_may_be_said(#[case] pgbackrest: Value) {
-        assert_eq!(told(pgbackrest), None);
+        assert_eq!(told(&pgbackrest), None);
     }
 }
