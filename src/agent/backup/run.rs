@@ -28,6 +28,8 @@ pub const NOT_STARTED: &str = "ExecuteError";
 
 /// The lock file is looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
+/// The workers are looked for this often until they are seen: of a small database they live for half a second.
+const GLANCE: Duration = Duration::from_millis(100);
 /// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
 const GRACE: Duration = Duration::from_secs(20);
 /// pgBackRest names its error and then waits for its workers, each of which may repeat a refused request for minutes.
@@ -126,7 +128,7 @@ pub async fn run(
     // How one ends that was ended says nothing; its own error line does.
     let status = status.unwrap_or(report.code.or(errors.code));
     let ended_at = Some(Utc::now());
-    publisher.end(status).await;
+    publisher.end(status, &seen.readers).await;
     for name in errors.error_types {
         if !report.error_types.contains(&name) {
             report.error_types.push(name);
@@ -195,6 +197,7 @@ async fn attend(
 ) -> Option<i32> {
     let started = Some(Utc::now());
     let mut look = tokio::time::interval(LOOK);
+    let mut glance = tokio::time::interval(GLANCE);
     loop {
         tokio::select! {
             status = child.wait() => return status.ok().and_then(|status| status.code()),
@@ -204,13 +207,15 @@ async fn attend(
                 // It has been waited for, and remembers how it ended.
                 return child.wait().await.ok().and_then(|status| status.code());
             }
+            _ = glance.tick(), if seen.readers.others.is_none() => {
+                around.servers.look(&around.processes, &mut seen.readers);
+            }
             _ = look.tick() => {
                 let Some(found) = lock_file::read(&around.lock_file) else { continue };
                 if found.complete > seen.bytes {
                     seen.bytes = found.complete;
                     pulse.beat();
                 }
-                around.servers.look(&around.processes, &mut seen.readers);
                 publisher.tell(BackupProgress {
                     bytes_done: seen.bytes.unwrap_or_default(),
                     bytes_total: found.size.unwrap_or_default(),

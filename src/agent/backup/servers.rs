@@ -1,7 +1,8 @@
 //! The servers that pgBackRest is given (`pg1-host`, …), and which of them its workers read from.
 //!
 //! pgBackRest chooses primary and standby by itself and tells nobody in a form that could be read, but it starts its workers
-//! with `--pg=N` among their arguments: that is looked at in `/proc`.
+//! with `--pg=N` among their arguments: that is looked at in `/proc`. Each ends when nothing is left for it to copy, and that of
+//! the primary, which copies next to nothing beside a standby, often before it is seen.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -131,28 +132,27 @@ mod tests {
         seen
     }
 
+    fn worker_of((server, number): (&'static str, &'static str)) -> Vec<&'static str> {
+        let head = [
+            "pgbackrest",
+            "--exec-id=2186-b7b460e4",
+            "--log-level-stderr=error",
+        ];
+        let tail = ["--remote-type=pg", "--repo=1", "--stanza=db", "backup:local"];
+        head.into_iter().chain([server, number]).chain(tail).collect()
+    }
+
     #[test]
     fn with_a_standby_the_first_worker_reads_from_the_primary_and_the_others_from_the_standby() {
         let main: &[&str] = &["pgbackrest", "--pg=9", "--process=3", "backup"];
-        let first: &[&str] = &[
-            "pgbackrest",
-            "--exec-id=1-a",
-            "--pg=2",
-            "--process=1",
-            "backup:local",
-        ];
-        let other: &[&str] = &[
-            "pgbackrest",
-            "--exec-id=1-a",
-            "--pg=1",
-            "--process=2",
-            "backup:local",
-        ];
+        // As 2.60 starts them.
+        let first = worker_of(("--pg=2", "--process=1"));
+        let other = worker_of(("--pg=1", "--process=2"));
         let expected = Readers {
             first: Some("app-a-cccc-0".to_owned()),
             others: Some("app-a-bbbb-0".to_owned()),
         };
-        assert_eq!(seen(&[main, first, other]), expected);
+        assert_eq!(seen(&[main, &first, &other]), expected);
     }
 
     #[test]

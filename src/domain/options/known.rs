@@ -71,7 +71,8 @@ pub(super) const KNOWN: &[Known] = &[
     one("job-retry-interval", Value::Time(0, 15 * 60 * SECOND)),
     one("manifest-save-threshold", Value::Size(1, 1 << 40)),
     one("page-header-check", Value::Switch),
-    one("priority", Value::Number(-20, 19)),
+    // Less than 0 is for root.
+    one("priority", Value::Number(0, 19)),
     one("process-max", Value::Number(1, 999)),
     one("protocol-timeout", Value::Time(100, 7 * DAY)),
     one("resume", Value::Switch),

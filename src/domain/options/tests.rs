@@ -20,7 +20,7 @@ fn arguments(options: &[&str]) -> Vec<String> {
 #[case(&["--backup-standby=prefer", "--delta"], &["--backup-standby=prefer", "--delta"])]
 #[case(&["--backup-standby", "--no-delta"], &["--backup-standby", "--no-delta"])]
 #[case(&["--annotation=a=1", "--annotation=b=2"], &["--annotation=a=1", "--annotation=b=2"])]
-#[case(&["--priority -5 --io-timeout 90"], &["--priority=-5", "--io-timeout=90"])]
+#[case(&["--compress-level -5 --io-timeout 90"], &["--compress-level=-5", "--io-timeout=90"])]
 #[case(&["", "  "], &[])]
 fn options_are_split_and_unquoted_as_a_shell_would(#[case] options: &[&str], #[case] expected: &[&str]) {
     assert_eq!(arguments(options), expected);
@@ -91,6 +91,7 @@ fn the_type_is_found_in_any_form() {
 #[case("--delta --no-delta", "given twice")]
 #[case("--compress-type=rar", "must be none, bz2, gz, lz4 or zst")]
 #[case("--compress-level=23", "from -7 to 22")]
+#[case("--priority=-5", "from 0 to 19")]
 #[case("--process-max=0", "from 1 to 999")]
 #[case("--process-max=many", "from 1 to 999")]
 #[case("--io-timeout=2h", "must be from 100 ms to 3600 s")]
