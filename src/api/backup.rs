@@ -195,6 +195,9 @@ pub struct PerconaPGBackupStatus {
     /// Bytes of the database that this backup had to copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
+    /// The instance whose files were copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopiedFrom>,
     /// Version of the resource definition with which the backup was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cr_version: Option<String>,
@@ -208,6 +211,28 @@ pub struct PerconaPGBackupStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_type()))]
     pub conditions: Vec<Condition>,
+}
+
+open_enum! {
+    /// What an instance was when its files were copied.
+    pub enum SourceRole {
+        /// It took writes.
+        #[default]
+        Primary = "primary",
+        /// It followed the primary.
+        Standby = "standby",
+    }
+}
+
+/// The instance whose files were copied. Control data and WAL are the primary's in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedFrom {
+    /// `primary` or `standby`, as the repository's catalogue has it.
+    pub role: SourceRole,
+    /// Its name, where the Pod that took the backup could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// How far a running backup is.

@@ -104,6 +104,23 @@ words! {
         /// The work was stopped from outside: its Pod was deleted, evicted or cut off.
         Interrupted: "What was copied so far does not count; earlier backups are not affected.",
             "Nothing: it is tried again. If it happens again, look at the node and at the Job's resources.";
+        /// A process of the Job's Pod was killed because the memory limit was reached, or the node had none left.
+        OutOfMemory: "What was copied so far does not count; earlier backups are not affected.",
+            "Raise backups.pgbackrest.jobs.resources.limits.memory, or let it need less: process-max, buffer-size and compress-level in \
+            global. It is tried again until jobs.backoffLimit is used up.";
+        /// Kubernetes took the Pod off its node: the node ran short, was drained or shut down, or made room for another Pod.
+        Evicted: "What was copied so far does not count; earlier backups are not affected.",
+            "Nothing: it is tried again. If it happens again, give the Job requests for what it needs, or a priorityClassName.";
+        /// The node that the Pod ran on is gone, does not answer, or was tainted.
+        NodeLost: "What was copied so far does not count; earlier backups are not affected.",
+            "Look at the node. It is tried again once Kubernetes has given the Pod up; of a node that is gone for good, delete the Node.";
+        /// Another instance became the primary while the backup ran.
+        PrimaryChanged: "What was copied so far does not count: a backup needs one primary from its beginning to its end. Earlier ones are \
+            not affected.",
+            "Nothing: it is tried again. If it happens again, find out why the cluster changes its primary.";
+        /// The files were copied from the primary although there is a replica.
+        StandbyNotUsed: "The backup is as good as any other; reading it was work for the primary.",
+            "Look at the replicas: none could be reached, or none had replayed what the primary wrote when the backup began.";
         /// pgBackRest ran longer than it may, or stopped making progress.
         Stalled: "This backup was not taken; earlier ones are not affected.",
             "Look at the store's and the network's throughput.";

@@ -13,6 +13,7 @@ use crate::api::names::LABEL_IMPORTED;
 use crate::api::repository::Repository;
 use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
+use crate::controllers::cluster::validate::jobs::of_variables;
 use crate::controllers::cluster::volumes;
 use crate::domain::options::BackupOptions;
 
@@ -132,6 +133,11 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
     }
     let options = BackupOptions::parse(&backup.spec.options)
         .map_err(|error| now(Reason::InvalidOptions, format!("The {error}")))?;
+    let container = backup.spec.container_options.as_ref();
+    if let Some(what) = container.and_then(|options| of_variables(&options.env)) {
+        let what = format!("In spec.containerOptions.env, {what}");
+        return Err(now(Reason::InvalidOptions, what));
+    }
     let name = &backup.spec.pg_cluster;
     let Some(cluster) = cluster else {
         let what = format!("There is no PerconaPGCluster {name} in this namespace");

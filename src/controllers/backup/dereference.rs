@@ -1,8 +1,9 @@
 //! All reads of a reconcile but those of the repository. Bounded in time.
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Endpoints, Pod};
 use kube::api::{Api, ListParams};
 use kube::core::DeserializeGuard;
 use kube::{Client, ResourceExt as _};
@@ -10,6 +11,7 @@ use kube::{Client, ResourceExt as _};
 use super::build;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::VolumeReads;
+use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
 use crate::controllers::reading::{PATIENCE, ReadError};
@@ -31,6 +33,28 @@ pub struct Observed {
     pub lease_job: Option<Job>,
     /// The other backups of the cluster.
     pub others: Vec<PerconaPGBackup>,
+    /// Who leads the cluster.
+    pub leader: Option<Leader>,
+}
+
+/// The primary, as Patroni's Endpoints name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// Name of its Pod.
+    pub pod: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+impl Leader {
+    fn of(endpoints: &Endpoints) -> Option<Self> {
+        let annotation = |name: &str| endpoints.annotations().get(name).filter(|text| !text.is_empty());
+        let since = DateTime::parse_from_rfc3339(annotation("acquireTime")?).ok()?;
+        Some(Self {
+            pod: annotation("leader")?.clone(),
+            since: since.to_utc(),
+        })
+    }
 }
 
 /// Reads everything.
@@ -51,9 +75,16 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
     let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+    let leader_of = Names {
+        cluster: name.clone(),
+        namespace: namespace.clone(),
+        dns_suffix: String::new(),
+    }
+    .ha();
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job_name}"));
 
-    let (cluster, job, pods, lease, others) = futures::try_join!(
+    let (cluster, job, pods, lease, leader, others) = futures::try_join!(
         async {
             clusters
                 .get_opt(&name)
@@ -67,6 +98,12 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
                 .get_opt(&lease_name)
                 .await
                 .map_err(ReadError::of("the Lease"))
+        },
+        async {
+            endpoints
+                .get_opt(&leader_of)
+                .await
+                .map_err(ReadError::of("Endpoints"))
         },
         async {
             backups
@@ -109,5 +146,29 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
         pods,
         lease,
         lease_job,
+        leader: leader.as_ref().and_then(Leader::of),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_primary_is_known_with_the_time_since_when_it_leads() {
+        let endpoints = |annotations: serde_json::Value| -> Endpoints {
+            serde_json::from_value(serde_json::json!({"metadata": {"annotations": annotations}})).unwrap()
+        };
+        let leader = Leader::of(&endpoints(serde_json::json!({
+            "leader": "app-a-bbbb-0", "acquireTime": "2026-11-20T23:31:05.060835+00:00", "ttl": "30",
+        })))
+        .unwrap();
+        assert_eq!(
+            (leader.pod.as_str(), leader.since.timestamp()),
+            ("app-a-bbbb-0", 1_795_217_465)
+        );
+        // Nobody leads while a new one is chosen.
+        let nobody = endpoints(serde_json::json!({"leader": "", "acquireTime": "2026-11-20T23:31:05+00:00"}));
+        assert_eq!(Leader::of(&nobody), None);
+    }
 }

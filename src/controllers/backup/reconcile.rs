@@ -276,6 +276,11 @@ impl One<'_> {
         } else {
             self.tell(&Happened::Begins(accepted, &image)).await?;
         }
+        if self.observed.pods.is_empty() {
+            // A Pod that Kubernetes does not make wakes nobody.
+            let patience = status::PATIENCE.to_std().unwrap_or(WAITING);
+            return Ok(Action::requeue(patience + Duration::from_millis(50)));
+        }
         Ok(Action::await_change())
     }
 
@@ -334,12 +339,12 @@ impl One<'_> {
     ) -> Result<Action, Failure> {
         let evidence = verify::evidence(access, self.observed, accepted).await;
         let says = job_says(self.observed);
-        let trouble = failure::of_job(
-            &self.observed.pods,
-            evidence.as_ref().map(|(kind, _)| *kind),
-            evidence.as_ref().map(|(_, text)| text.as_str()),
-            &says,
-        );
+        let evidence = failure::Evidence {
+            repository: evidence.as_ref().map(|(kind, text)| (*kind, text.as_str())),
+            leader: self.observed.leader.as_ref(),
+            job: &says,
+        };
+        let trouble = failure::of_job(&self.observed.pods, evidence);
         self.fail(&failure::behind_missing_wal(trouble, self.cluster()))
             .await
     }
@@ -350,7 +355,7 @@ impl One<'_> {
 
     fn validated(&self, cluster: &PerconaPGCluster) -> Result<ValidatedCluster, Trouble> {
         let images = ImageDefaults::of(&self.shared.context.settings);
-        validate(
+        let validated = validate(
             cluster,
             &images,
             &Existence {
@@ -360,7 +365,15 @@ impl One<'_> {
             &self.observed.user.options,
             std::collections::BTreeSet::default(),
         )
-        .map_err(|refusal| Trouble::new(refusal.reason, &refusal.message))
+        .map_err(|refusal| Trouble::new(refusal.reason, &refusal.message))?;
+        let no_jobs = validated
+            .backups
+            .as_ref()
+            .and_then(|backups| backups.no_jobs.as_ref());
+        match no_jobs {
+            Some(what) => Err(Trouble::new(Reason::InvalidSpecification, what)),
+            None => Ok(validated),
+        }
     }
 
     fn track(&self) -> Option<crate::domain::progress::Progress> {

@@ -47,6 +47,9 @@ pub struct BackupEntry {
     pub repository: RepositorySizes,
     /// Pages with a wrong checksum were found.
     pub page_errors: bool,
+    /// Its files were copied from a standby.
+    #[serde(default)]
+    pub from_standby: bool,
     /// Marks.
     pub annotation: BTreeMap<String, String>,
     /// Which PostgreSQL cluster of the stanza's history it is of.
@@ -84,6 +87,8 @@ struct Line {
     backup_info_repo_size_delta: u64,
     #[serde(default)]
     backup_error: Option<bool>,
+    #[serde(default)]
+    option_backup_standby: bool,
     #[serde(default)]
     backup_annotation: BTreeMap<String, String>,
     db_id: u32,
@@ -141,6 +146,7 @@ impl BackupEntry {
                 delta: line.backup_info_repo_size_delta,
             },
             page_errors: line.backup_error.unwrap_or(false),
+            from_standby: line.option_backup_standby,
             annotation: line.backup_annotation,
             database_id: line.db_id,
         })

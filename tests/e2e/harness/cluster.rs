@@ -30,6 +30,8 @@ pub struct Cluster {
     pub more: BTreeMap<String, String>,
     /// `spec.backups.objectives.recoveryPoint`.
     pub recovery_point: Option<String>,
+    /// `spec.backups.pgbackrest.jobs`.
+    pub jobs: Value,
     /// `repo2`, in the same bucket.
     pub second: Option<Second>,
     stores: &'static Stores,
@@ -58,6 +60,7 @@ impl Cluster {
             cipher: None,
             more: BTreeMap::new(),
             recovery_point: None,
+            jobs: json!({}),
             second: None,
             stores,
         }
@@ -176,6 +179,7 @@ impl Cluster {
                 "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
                     "global": self.options(),
+                    "jobs": self.jobs,
                     "repos": self.repositories(),
                 } },
             },

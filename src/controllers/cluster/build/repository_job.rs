@@ -5,7 +5,8 @@ use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, EnvFromSource, EnvVar, Pod, PodAffinityTerm, PodSpec, PodTemplateSpec, Volume,
+    Affinity, Container, EnvFromSource, EnvVar, Pod, PodAffinityTerm, PodSecurityContext, PodSpec,
+    PodTemplateSpec, SecurityContext, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
@@ -16,7 +17,7 @@ use crate::agent::report::{BackupOutcome, exit};
 use crate::api::cluster::jobs::BackupJobs;
 use crate::api::names::{LABEL_PGBACKREST, LABEL_PGBACKREST_REPO};
 use crate::controllers::cluster::names::paths;
-use crate::controllers::cluster::validated::{Backups, RepositoryVolume, ValidatedCluster};
+use crate::controllers::cluster::validated::{Backups, Metadata, RepositoryVolume, ValidatedCluster};
 use crate::pgbackrest::configuration::{FILE_NAME, JOB_KEY, lock_path_on_volume};
 
 /// The Job itself, around its Pod.
@@ -55,9 +56,11 @@ pub struct RepositoryJob<'a> {
 pub struct Work {
     /// The whole command.
     pub command: Vec<String>,
-    /// Variables.
+    /// Variables that the agent reads.
     pub environment: Vec<EnvVar>,
-    /// Sources of variables.
+    /// Variables that the user wants for this work alone.
+    pub own: Vec<EnvVar>,
+    /// Sources of such variables.
     pub sources: Vec<EnvFromSource>,
     /// Whether it reports on its own Pod.
     pub reports: bool,
@@ -83,16 +86,8 @@ impl RepositoryJob<'_> {
     #[must_use]
     pub fn job(&self, frame: Frame, work: Work) -> Job {
         let cluster = self.cluster;
-        let mut labels = cluster.metadata.labels.clone();
-        labels.extend(self.backups.metadata.labels.clone());
-        labels.extend(cluster.names.labels("pgbackrest"));
-        labels.extend([
-            (LABEL_PGBACKREST.to_owned(), String::new()),
-            (LABEL_PGBACKREST_REPO.to_owned(), self.repository.to_owned()),
-            (frame.label.to_owned(), String::new()),
-        ]);
-        let mut annotations = cluster.metadata.annotations.clone();
-        annotations.extend(self.backups.metadata.annotations.clone());
+        let metadata = self.metadata((frame.label, ""));
+        let (labels, annotations) = (metadata.labels, metadata.annotations);
         let pod = ObjectMeta {
             labels: Some(labels.clone()),
             annotations: Some(annotations.clone()),
@@ -121,6 +116,21 @@ impl RepositoryJob<'_> {
         }
     }
 
+    /// What the user puts onto everything, and our own labels, one of which tells what it does.
+    #[must_use]
+    pub fn metadata(&self, what: (&str, &str)) -> Metadata {
+        let mut metadata = self.cluster.metadata.clone();
+        metadata.labels.extend(self.backups.metadata.labels.clone());
+        metadata.labels.extend(self.cluster.names.labels("pgbackrest"));
+        metadata.labels.extend([
+            (LABEL_PGBACKREST.to_owned(), String::new()),
+            (LABEL_PGBACKREST_REPO.to_owned(), self.repository.to_owned()),
+            (what.0.to_owned(), what.1.to_owned()),
+        ]);
+        metadata.annotations.extend(self.backups.metadata.annotations.clone());
+        metadata
+    }
+
     /// The Pod.
     #[must_use]
     pub fn pod(&self, work: Work) -> PodSpec {
@@ -129,14 +139,19 @@ impl RepositoryJob<'_> {
         let host = &self.backups.repo_host.pod;
         let mut tolerations = settings.tolerations.clone();
         let mut affinity = settings.affinity.clone();
-        let mut security = settings.security_context.as_ref();
+        let mut security = settings.security_context.clone();
         if volume.is_some() {
             // The claim can be mounted by several pods of one node; files on it belong to the user of the repository host.
             if self.beside_host {
                 affinity = Some(beside_the_host(cluster, affinity));
             }
             tolerations.extend(host.tolerations.iter().cloned());
-            security = host.security.as_ref().or(security);
+            security = Some(as_the_host(security, host.security.as_ref()));
+        }
+        let security = pod_security(security.as_ref());
+        let mut init = init_container(cluster);
+        if cluster.init_container.security.is_none() {
+            init.security_context = Some(container_security_in(&security));
         }
         let mut volumes = vec![empty_dir("holdfast"), empty_dir("tmp")];
         let files = [(JOB_KEY, FILE_NAME)];
@@ -146,26 +161,33 @@ impl RepositoryJob<'_> {
             service_account_name: Some(cluster.names.pgbackrest()),
             automount_service_account_token: Some(work.reports),
             enable_service_links: Some(false),
-            security_context: Some(pod_security(security)),
+            containers: vec![Container {
+                security_context: Some(container_security_in(&security)),
+                ..self.container(&work)
+            }],
+            security_context: Some(security),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
-            restart_policy: Some(work.restart_policy.clone()),
+            restart_policy: Some(work.restart_policy),
             image_pull_secrets: (!cluster.images.pull_secrets.is_empty())
                 .then(|| cluster.images.pull_secrets.clone()),
             affinity,
             tolerations: (!tolerations.is_empty()).then_some(tolerations),
             priority_class_name: settings.priority_class_name.clone(),
-            init_containers: Some(vec![init_container(cluster)]),
-            containers: vec![self.container(work)],
+            init_containers: Some(vec![init]),
             volumes: Some(volumes),
             ..PodSpec::default()
         }
     }
 
-    fn container(&self, work: Work) -> Container {
+    fn container(&self, work: &Work) -> Container {
+        let mut environment = work.environment.clone();
+        // Of two with one name, the work's goes before the cluster's.
+        let own = |name: &str| work.own.iter().any(|variable| variable.name == name);
+        let of_cluster = self.backups.env.iter().filter(|variable| !own(&variable.name));
+        environment.extend(of_cluster.cloned());
+        environment.extend(work.own.iter().cloned());
         let mut sources = self.backups.env_from.clone();
-        let mut environment = work.environment;
-        environment.splice(0..0, self.backups.env.iter().cloned());
-        sources.extend(work.sources);
+        sources.extend(work.sources.iter().cloned());
         let mut mounts = vec![mount("tmp", "/tmp"), read_only("holdfast", paths::HOLDFAST)];
         mounts.extend(pgbackrest_mounts());
         mounts.extend(self.volume().map(repo_host::mount_of));
@@ -173,14 +195,35 @@ impl RepositoryJob<'_> {
             name: CONTAINER.to_owned(),
             image: Some(self.cluster.images.pgbackrest.clone()),
             image_pull_policy: self.cluster.images.pull_policy.clone(),
-            command: Some(work.command),
+            command: Some(work.command.clone()),
             env: (!environment.is_empty()).then_some(environment),
             env_from: (!sources.is_empty()).then_some(sources),
             resources: self.settings.resources.clone(),
-            security_context: Some(container_security()),
             volume_mounts: Some(mounts),
             ..Container::default()
         }
+    }
+}
+
+/// What the user wants of a Job's Pod, with the user and the groups of the repository host.
+fn as_the_host(wanted: Option<PodSecurityContext>, host: Option<&PodSecurityContext>) -> PodSecurityContext {
+    let host = host.cloned().unwrap_or_default();
+    PodSecurityContext {
+        run_as_user: host.run_as_user,
+        run_as_group: host.run_as_group,
+        fs_group: host.fs_group,
+        fs_group_change_policy: host.fs_group_change_policy,
+        supplemental_groups: host.supplemental_groups,
+        se_linux_options: host.se_linux_options,
+        ..wanted.unwrap_or_default()
+    }
+}
+
+/// That of every container of ours, with the seccomp profile of the Pod: the user may have one of their own.
+fn container_security_in(pod: &PodSecurityContext) -> SecurityContext {
+    SecurityContext {
+        seccomp_profile: pod.seccomp_profile.clone(),
+        ..container_security()
     }
 }
 
