@@ -65,6 +65,12 @@ pub fn retention(user: &UserOptions, key: u8) -> Option<ArchiveRetention> {
     Some(ArchiveRetention { counted, backups })
 }
 
+/// Whether old backups are let go: without `repoN-retention-full` pgBackRest keeps every full backup for ever.
+#[must_use]
+pub fn lets_go(user: &UserOptions, key: u8) -> bool {
+    user.get(&format!("repo{key}-retention-full")).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -112,5 +118,16 @@ mod tests {
             .insert("repo1-retention-archive-type".to_owned(), "incr".to_owned());
         assert_eq!(retention(&user, 1).unwrap().counted, BackupType::Incremental);
         assert_eq!(retention(&user, 2), None);
+    }
+
+    #[test]
+    fn old_backups_are_let_go_only_when_full_ones_are() {
+        let mut user = UserOptions::default();
+        let mut set = |option: &str| {
+            user.global.insert(option.to_owned(), "2".to_owned());
+            (lets_go(&user, 1), lets_go(&user, 2))
+        };
+        assert_eq!(set("repo1-retention-diff"), (false, false));
+        assert_eq!(set("repo2-retention-full"), (false, true));
     }
 }
