@@ -98,8 +98,10 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
             "namespace=\"{}\",cluster=\"app\",repo=\"repo1\"",
             scenario.namespace
         );
-        let line = format!("holdfast_archive_gaps{{{labels}}} 1");
-        assert!(metrics.contains(&line), "{line} in {metrics}");
+        for name in ["holdfast_archive_gaps", "holdfast_archive_open_gaps"] {
+            let line = format!("{name}{{{labels}}} 1\n");
+            assert!(metrics.contains(&line), "{line} in {metrics}");
+        }
 
         // A backup begins a new window, and the gap stays named for what it cost.
         Request::new(&cluster, "after", &["--type=incr"])
@@ -110,6 +112,20 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
             repo.windows.len() == 2 && repo.gaps.len() == 1
         })
         .await;
+        let metrics = operator_metrics().await;
+        for line in [
+            format!("holdfast_archive_open_gaps{{{labels}}} 0\n"),
+            format!("holdfast_last_backup_succeeded{{{labels},type=\"incr\"}} 1.0\n"),
+            format!("holdfast_backup_failures{{{labels},type=\"incr\"}} 0.0\n"),
+            format!(
+                "holdfast_condition{{{labels},condition=\"RepositoryReady\",reason=\"AsSpecified\"}} 1\n"
+            ),
+        ] {
+            assert!(metrics.contains(&line), "{line} in {metrics}");
+        }
+        assert!(metrics.contains(&format!(
+            "holdfast_last_backup_timestamp_seconds{{{labels},type=\"incr\"}} "
+        )));
 
         std::fs::rename(&taken.0, &taken.1).unwrap();
         scenario.tell("and put back");

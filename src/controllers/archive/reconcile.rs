@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, join_all};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
@@ -25,8 +26,7 @@ use crate::controllers::context::Context;
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
-use crate::telemetry::archiver;
-use crate::telemetry::recovery::Repository as Measured;
+use crate::telemetry::labels::Cluster as Measured;
 
 /// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
 const MOST_SEGMENTS: u64 = 64;
@@ -71,11 +71,7 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
         || cluster.spec.backups.repositories().is_empty();
     if left_alone {
         shared.surveys.forget(&cluster.uid().unwrap_or_default());
-        let namespace = cluster.namespace().unwrap_or_default();
-        let metrics = &shared.context.metrics;
-        metrics.recovery().forget(&namespace, &cluster.name_any());
-        let cluster = archiver::Cluster::new(&namespace, &cluster.name_any());
-        metrics.archiver().forget(&cluster);
+        forget(&shared.context, cluster);
         return Ok(Action::await_change());
     }
     let observed = dereference(&shared.context.client, Arc::new(cluster.clone())).await?;
@@ -246,15 +242,14 @@ async fn tell(
         .map(|found| status::repository(found, entry(found.name)))
         .collect();
     let spec = &observed.cluster.spec.backups;
-    let objective = spec.objectives.as_ref().and_then(Objectives::recovery_point);
     let conditions = status::conditions(
         &found,
-        objective,
+        objective(observed),
         &before.conditions,
         observed.cluster.metadata.generation,
         now,
     );
-    measure(shared, observed, &found);
+    measure(&shared.context, observed, &found, &conditions);
     let context = &shared.context;
     apply::cluster(context, observed, &RecoveryStatus { repos }, &conditions).await?;
     if spec.track_latest_restorable_time.unwrap_or(true) {
@@ -267,28 +262,58 @@ async fn tell(
     Ok(())
 }
 
-fn measure(shared: &Shared, observed: &Observed, found: &[Found<'_>]) {
+fn measure(context: &Context, observed: &Observed, found: &[Found<'_>], own: &[Condition]) {
     let namespace = observed.cluster.namespace().unwrap_or_default();
-    let cluster = observed.cluster.name_any();
-    let metrics = shared.context.metrics.recovery();
-    metrics.keep_only(
-        &namespace,
-        &cluster,
-        &found.iter().map(|found| found.name).collect::<Vec<_>>(),
-    );
-    let archiver = archiver::Cluster::new(&namespace, &cluster);
-    shared
-        .context
-        .metrics
-        .archiver()
-        .measure(&archiver, &status::waiting(observed.archiver.as_ref()));
+    let name = observed.cluster.name_any();
+    let cluster = Measured::new(&namespace, &name);
+    let metrics = &context.metrics;
+    let waiting = status::waiting(observed.archiver.as_ref());
+    metrics.archiver().measure(&cluster, &waiting);
+    let names: Vec<&str> = found.iter().map(|found| found.name).collect();
+    metrics.recovery().keep_only(&namespace, &name, &names);
     for found in found {
-        let repository = Measured::new(&namespace, &cluster, found.name);
-        metrics.readable(&repository, found.trouble.is_none());
-        if let Some(picture) = found.picture {
-            metrics.measure(&repository, picture, found.lag);
+        let repository = cluster.repository(found.name);
+        let readable = found.trouble.is_none();
+        metrics.recovery().readable(&repository, readable);
+        match found.picture {
+            Some(picture) => metrics.recovery().measure(&repository, picture, found.lag),
+            None => metrics.recovery().unknown(&repository),
         }
     }
+    let backups = |found: &Found<'_>| {
+        let key = observed
+            .cluster
+            .spec
+            .backups
+            .repository(found.name)
+            .and_then(Repository::key);
+        let retention = key.is_some_and(|key| terms::lets_go(&observed.user.options, key));
+        status::backups(found.name, found.picture, &observed.backups, retention)
+    };
+    let backups: Vec<_> = found.iter().map(|found| (found.name, backups(found))).collect();
+    metrics.backups().measure(&cluster, &backups);
+    let status = observed.cluster.status.clone().unwrap_or_default();
+    let is_own = |condition: &&Condition| own.iter().any(|own| own.type_ == condition.type_);
+    let others = status.conditions.iter().filter(|condition| !is_own(condition));
+    let conditions: Vec<Condition> = others.chain(own).cloned().collect();
+    metrics
+        .clusters()
+        .measure(&cluster, &conditions, objective(observed));
+}
+
+fn objective(observed: &Observed) -> Option<TimeDelta> {
+    let objectives = observed.cluster.spec.backups.objectives.as_ref();
+    objectives.and_then(Objectives::recovery_point)
+}
+
+fn forget(context: &Context, cluster: &PerconaPGCluster) {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let name = cluster.name_any();
+    let measured = Measured::new(&namespace, &name);
+    context.metrics.recovery().forget(&namespace, &name);
+    context.metrics.archiver().forget(&measured);
+    context.metrics.backups().forget(&measured);
+    context.metrics.clusters().forget(&measured);
 }
 
 /// When to look again: at the usual pace, and when a gap's grace is over.

@@ -74,6 +74,12 @@ pub fn pinned(repo: &str, backups: &[PerconaPGBackup]) -> BTreeSet<Label> {
         .collect()
 }
 
+/// Whether old backups are let go: without `repoN-retention-full` pgBackRest keeps every full backup for ever.
+#[must_use]
+pub fn lets_go(user: &UserOptions, key: u8) -> bool {
+    user.get(&format!("repo{key}-retention-full")).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -129,5 +135,16 @@ mod tests {
         assert_eq!(kept.archive.backups, Some(2));
         assert_eq!(kept.pinned, BTreeSet::from(["20261121-000000F".parse().unwrap()]));
         assert_eq!(retention(&user, "repo2", &[]), None);
+    }
+
+    #[test]
+    fn old_backups_are_let_go_only_when_full_ones_are() {
+        let mut user = UserOptions::default();
+        let mut set = |option: &str| {
+            user.global.insert(option.to_owned(), "2".to_owned());
+            (lets_go(&user, 1), lets_go(&user, 2))
+        };
+        assert_eq!(set("repo1-retention-diff"), (false, false));
+        assert_eq!(set("repo2-retention-full"), (false, true));
     }
 }

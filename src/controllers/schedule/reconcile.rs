@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Client, ResourceExt as _};
 
 use super::decide::{Decision, decide};
+use super::pauses::Pauses;
 use super::{apply, health, plan, runs};
 use crate::api::names::LABEL_CLUSTER;
 use crate::api::schedules::ScheduleStatus;
@@ -27,6 +28,7 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     rounds: Rounds,
+    pauses: Pauses,
 }
 
 impl Shared {
@@ -35,6 +37,7 @@ impl Shared {
     pub fn new(context: Context) -> Self {
         Self {
             rounds: Rounds::new("schedule"),
+            pauses: Pauses::default(),
             context,
         }
     }
@@ -47,13 +50,11 @@ pub async fn round(
 ) -> Result<Action, Failure> {
     let rounds = shared.rounds.clone();
     let context = shared.context.clone();
-    rounds.run(&context, Box::pin(reconcile(&object, &context))).await
+    rounds.run(&context, Box::pin(reconcile(&object, &shared))).await
 }
 
-async fn reconcile(
-    object: &DeserializeGuard<PerconaPGCluster>,
-    context: &Context,
-) -> Result<Action, Failure> {
+async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+    let context = &shared.context;
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());
@@ -86,7 +87,9 @@ async fn reconcile(
     let conditions = health::conditions(cluster, &plan, &decisions, now);
     apply::status(context, cluster, &schedules, &conditions).await?;
     apply::tell(context, cluster, &decisions).await;
-    context.metrics.schedules().measure(&namespace, &name, &schedules);
+    let pauses = shared.pauses.of(&cluster.spec, &plan, now);
+    let metrics = context.metrics.schedules();
+    metrics.measure(&namespace, &name, &schedules, &pauses);
     Ok(again(&decisions, Utc::now()))
 }
 

@@ -8,6 +8,7 @@ pub mod blackout;
 mod cron;
 mod due;
 mod ledger;
+mod pause;
 
 #[cfg(test)]
 mod tests;

@@ -245,3 +245,40 @@ fn a_run_has_one_name_and_one_delay() {
     assert!(delays.len() > 60 && delays.iter().all(|seconds| (0..300).contains(seconds)));
     assert_eq!(delay(&name, "u", TimeDelta::zero()), TimeDelta::zero());
 }
+
+#[rstest]
+#[case("0 1 * * *", 24)]
+#[case("0 1 * * 1-5", 72)]
+#[case("*/5 9-17 * * 1-5", 63)]
+#[case("0 3 * * 0", 168)]
+#[case("0 0 1 * *", 31 * 24)]
+#[case("*/10 * 1-7 * *", 24 * 24)]
+#[case("CRON_TZ=Asia/Tokyo 0 9-17 * * *", 16)]
+fn the_longest_pause_is_that_of_nights_weekends_and_long_months(#[case] text: &str, #[case] hours: i64) {
+    let found = schedule(text).longest_pause(start()).unwrap();
+    let near = if text.contains("*/") {
+        TimeDelta::hours(1)
+    } else {
+        TimeDelta::zero()
+    };
+    let expected = TimeDelta::hours(hours);
+    assert!(found <= expected + near && found >= expected, "{found}");
+}
+
+#[test]
+fn a_pause_that_is_shorter_than_a_night_is_told_shorter_than_it_is_by_six_hours_at_most() {
+    for text in ["0 */3 * * *", "* * * * *", "0 1,2,3,4,9 * * *"] {
+        let found = schedule(text).longest_pause(start()).unwrap();
+        let mut moment = start();
+        let mut longest = TimeDelta::zero();
+        while moment < start() + TimeDelta::days(3) {
+            let next = schedule(text).next_after(moment).unwrap();
+            longest = longest.max(next - moment);
+            moment = next;
+        }
+        assert!(
+            found <= longest && longest - found <= TimeDelta::hours(6),
+            "{text}: {found}, {longest}"
+        );
+    }
+}
