@@ -152,9 +152,11 @@ async fn a_schedule(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
 
 async fn lease_is_free(scenario: &Scenario) {
     let lease = scenario.api::<Lease>().get("app-repo1-pgbackrest").await.unwrap();
-    let holder = lease
-        .spec
-        .and_then(|spec| spec.holder_identity)
-        .unwrap_or_default();
-    assert_eq!(holder, "");
+    assert_eq!(holder(&lease), "");
+}
+
+fn holder(lease: &Lease) -> &str {
+    let spec = lease.spec.as_ref();
+    spec.and_then(|spec| spec.holder_identity.as_deref())
+        .unwrap_or_default()
 }

@@ -49,6 +49,7 @@ fn entry(day: i64, full: Option<i64>) -> BackupEntry {
         page_errors: false,
         annotation: BTreeMap::new(),
         database_id: 1,
+        from_standby: false,
     }
 }
 

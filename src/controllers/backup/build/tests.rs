@@ -2,6 +2,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::api::names::LABEL_PGBACKREST_REPO;
 use crate::controllers::cluster::build::repo_host::tests::VOLUMES;
 use crate::controllers::cluster::build::tests::{SMALL, cluster};
 use crate::domain::options::BackupOptions;

@@ -38,6 +38,7 @@ fn observed(replicas: i32, options: &[&str], pods: Vec<Pod>) -> Observed {
         job: None,
         pods,
         lease: None,
+        lease_job: None,
         others: vec![],
         leader: None,
     }

@@ -127,7 +127,9 @@ impl RepositoryJob<'_> {
             (LABEL_PGBACKREST_REPO.to_owned(), self.repository.to_owned()),
             (what.0.to_owned(), what.1.to_owned()),
         ]);
-        metadata.annotations.extend(self.backups.metadata.annotations.clone());
+        metadata
+            .annotations
+            .extend(self.backups.metadata.annotations.clone());
         metadata
     }
 

@@ -29,6 +29,7 @@ fn entry(label: &str, started: i64, stopped: i64) -> BackupEntry {
         page_errors: false,
         annotation: std::collections::BTreeMap::new(),
         database_id: 1,
+        from_standby: false,
     }
 }
 
