@@ -93,11 +93,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         let before = last_commit(scenario, &cluster, &segments[0]).await;
         assert_eq!(broken.latest_restorable_time.as_deref(), Some(before.as_str()));
         assert_eq!(gap.lost_from.as_deref(), Some(before.as_str()));
-        measured(
-            scenario,
-            &[("archive_gaps", "", "1"), ("archive_open_gaps", "", "1")],
-        )
-        .await;
+        measured(scenario, &BROKEN).await;
 
         // A backup begins a new window, and the gap stays named for what it cost.
         Request::new(&cluster, "after", &["--type=incr"])
@@ -108,20 +104,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
             repo.windows.len() == 2 && repo.gaps.len() == 1
         })
         .await;
-        measured(
-            scenario,
-            &[
-                ("archive_open_gaps", "", "0"),
-                ("last_backup_succeeded", ",type=\"incr\"", "1.0"),
-                ("backup_failures", ",type=\"incr\"", "0.0"),
-                (
-                    "condition",
-                    ",condition=\"RepositoryReady\",reason=\"AsSpecified\"",
-                    "1",
-                ),
-            ],
-        )
-        .await;
+        measured(scenario, &BEGUN_ANEW).await;
 
         std::fs::rename(&taken.0, &taken.1).unwrap();
         scenario.tell("and put back");
@@ -133,6 +116,21 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
     })
     .await;
 }
+
+/// While a segment is missing.
+const BROKEN: [(&str, &str, &str); 2] = [("archive_gaps", "", "1"), ("archive_open_gaps", "", "1")];
+
+/// When a backup has been taken behind it.
+const BEGUN_ANEW: [(&str, &str, &str); 4] = [
+    ("archive_open_gaps", "", "0"),
+    ("last_backup_succeeded", ",type=\"incr\"", "1.0"),
+    ("backup_failures", ",type=\"incr\"", "0.0"),
+    (
+        "condition",
+        ",condition=\"RepositoryReady\",reason=\"AsSpecified\"",
+        "1",
+    ),
+];
 
 /// What Prometheus reads of the repository: names, further labels and values.
 async fn measured(scenario: &Scenario, expected: &[(&str, &str, &str)]) {
