@@ -16,7 +16,7 @@ use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
 use super::status::{self, Happened};
 use super::verify::{self, Look};
-use super::{announce, build};
+use super::{announce, build, tries};
 use crate::api::backup::JobState;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
@@ -278,7 +278,7 @@ impl One<'_> {
         }
         if self.observed.pods.is_empty() {
             // A Pod that Kubernetes does not make wakes nobody.
-            let patience = status::PATIENCE.to_std().unwrap_or(WAITING);
+            let patience = tries::PATIENCE.to_std().unwrap_or(WAITING);
             return Ok(Action::requeue(patience + Duration::from_millis(50)));
         }
         Ok(Action::await_change())
