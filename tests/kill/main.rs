@@ -62,40 +62,63 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
     operator.restore().await;
 }
 
-/// A second full backup, with which retention lets the first one go.
+/// Every write by which a backup, and the retention behind it, goes on.
+const STEPS: [&str; 9] = [
+    "finalizers PerconaPGBackup NAME",
+    "replace Lease app-repo1-pgbackrest",
+    "status PerconaPGBackup NAME",
+    "create Job app-backup-",
+    "create Job app-repo1-expire",
+    "status PerconaPGCluster app",
+    "delete Job app-repo1-expire",
+    "delete PerconaPGBackup ",
+    // That nobody has to look after it any more comes last, and the first time already when it begins.
+    "finalizers PerconaPGBackup ",
+];
+
+/// Full backups, with each of which retention lets the one before go: one while the controller dies after each of its writes, and
+/// one for each step at which it did not happen to die then, since its controllers work side by side.
 async fn a_backup(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>) {
-    Request::new(cluster, "second", &["--type=full"])
-        .create(scenario)
+    let settled = async |name: &str| {
+        let all = scenario
+            .api::<PerconaPGBackup>()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        let [only] = all.as_slice() else { return false };
+        let alone =
+            only.name_any() == name && state(only) == JobState::Succeeded && only.finalizers().is_empty();
+        let lease = scenario.api::<Lease>().get("app-repo1-pgbackrest").await.unwrap();
+        alone && holder(&lease).is_empty()
+    };
+    let ask = async |name: &str| {
+        Request::new(cluster, name, &["--type=full"])
+            .create(scenario)
+            .await;
+    };
+    ask("backup-0").await;
+    let died = mortal
+        .dies_after_each_write(async || settled("backup-0").await)
         .await;
-    let steps = mortal
-        .until_settled(async || {
-            let all = scenario
-                .api::<PerconaPGBackup>()
-                .list(&ListParams::default())
-                .await
-                .unwrap()
-                .items;
-            // Only the new one is left, and nobody has to look after it any more.
-            all.len() == 1 && state(&all[0]) == JobState::Succeeded && all[0].finalizers().is_empty()
-        })
-        .await;
-    for step in [
-        "finalizers PerconaPGBackup second",
-        "replace Lease app-repo1-pgbackrest",
-        "create Job app-backup-",
-        "status PerconaPGBackup second",
-        "create Job app-repo1-expire",
-        "delete Job app-repo1-expire",
-        "delete PerconaPGBackup app-repo1-initial",
-        "status PerconaPGCluster app",
-    ] {
-        assert!(
-            steps.iter().any(|done| done.starts_with(step)),
-            "no death after '{step}': {steps:#?}"
-        );
+    is_one_backup(scenario, cluster, "backup-0").await;
+    for (number, step) in (1..).zip(STEPS) {
+        let begins = step.replace("NAME", "backup-0");
+        if died.iter().any(|done| done.starts_with(&begins)) {
+            continue;
+        }
+        let name = format!("backup-{number}");
+        ask(&name).await;
+        mortal
+            .dies_after(&step.replace("NAME", &name), async || settled(&name).await)
+            .await;
+        is_one_backup(scenario, cluster, &name).await;
     }
-    let second = scenario.succeeded("second", minutes(1)).await;
-    scenario.is_as_pgbackrest_sees_it(cluster, &second).await;
+}
+
+async fn is_one_backup(scenario: &Scenario, cluster: &Cluster, name: &str) {
+    let backup = scenario.succeeded(name, minutes(1)).await;
+    scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
     assert_eq!(scenario.info(cluster).await.len(), 1);
     lease_is_free(scenario).await;
 }
@@ -114,7 +137,7 @@ async fn a_schedule(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
         .unwrap();
     let name = format!("app-repo1-incr-{}", due.format("%Y%m%d%H%M"));
     let steps = mortal
-        .until_settled(async || {
+        .dies_after_each_write(async || {
             let told = api.get("app").await.unwrap().status.unwrap_or_default();
             let runs = told
                 .schedules

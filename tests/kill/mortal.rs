@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::{Scenario, seconds};
+use crate::harness::{Scenario, minutes, seconds};
 
 /// More deaths than any run needs: one that makes no progress ends here.
 const MOST_LIVES: usize = 250;
@@ -52,34 +52,56 @@ impl<'a> Mortal<'a> {
 
     /// Starts one again and again, each of which dies after its first write, until one has nothing left to write and `done`
     /// holds. Returns the writes after which they died.
-    pub async fn until_settled(&self, done: impl AsyncFn() -> bool) -> Vec<String> {
+    pub async fn dies_after_each_write(&self, done: impl AsyncFn() -> bool) -> Vec<String> {
         let mut steps = Vec::new();
-        for life in 1.. {
-            assert!(life < MOST_LIVES, "it makes no progress: {steps:#?}");
-            let mut child = self
-                .command()
-                .env("HOLDFAST_DIE_AFTER_WRITES", "1")
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-            let mut last = Vec::new();
-            let died = tokio::time::timeout(QUIET, async {
-                while let Ok(Some(line)) = lines.next_line().await {
-                    last.push(line);
-                }
-            });
-            let quiet = died.await.is_err();
-            child.kill().await.unwrap();
-            if let Some(step) = last.iter().find_map(|line| line.strip_prefix("died after: ")) {
-                self.scenario.tell(&format!("{life}: died after {step}"));
-                steps.push(step.to_owned());
-            } else if !quiet {
-                panic!("it ended by itself: {last:#?}");
-            } else if done().await {
-                break;
+        loop {
+            assert!(steps.len() < MOST_LIVES, "it makes no progress: {steps:#?}");
+            match self.life("", QUIET).await {
+                Some(step) => steps.push(step),
+                None if done().await => return steps,
+                None => {}
             }
         }
-        steps
+    }
+
+    /// Starts one that dies after a certain write, and then one that lives until `done` holds.
+    pub async fn dies_after(&self, step: &str, done: impl AsyncFn() -> bool) {
+        let died = self.life(step, minutes(2)).await;
+        assert!(died.is_some(), "it never did '{step}'");
+        let alive = self.live();
+        let settled = async {
+            while !done().await {
+                tokio::time::sleep(seconds(1)).await;
+            }
+        };
+        tokio::time::timeout(minutes(3), settled)
+            .await
+            .unwrap_or_else(|_| panic!("not done after '{step}'"));
+        alive.end().await;
+    }
+
+    /// The write after which one died, if it did so within a time.
+    async fn life(&self, beginning: &str, within: Duration) -> Option<String> {
+        let mut child = self
+            .command()
+            .env("HOLDFAST_DIE_AFTER", beginning)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut last = Vec::new();
+        let ended = tokio::time::timeout(within, async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                last.push(line);
+            }
+        });
+        let lived_on = ended.await.is_err();
+        child.kill().await.unwrap();
+        let step = last.iter().find_map(|line| line.strip_prefix("died after: "));
+        assert!(lived_on || step.is_some(), "it ended by itself: {last:#?}");
+        step.map(|step| {
+            self.scenario.tell(&format!("died after {step}"));
+            step.to_owned()
+        })
     }
 }
 

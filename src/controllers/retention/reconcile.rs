@@ -129,6 +129,8 @@ struct Outcome {
     problem: Option<Problem>,
     /// When to look again, while there is something left to do.
     again: Option<Duration>,
+    /// A Job that has done its work, once that is written down.
+    over: Option<Job>,
 }
 
 impl One<'_> {
@@ -153,10 +155,18 @@ impl One<'_> {
             .iter()
             .filter_map(|outcome| outcome.problem.clone())
             .collect();
+        let over: Vec<Job> = outcomes
+            .iter()
+            .filter_map(|outcome| outcome.over.clone())
+            .collect();
         let entries: Vec<RepositoryRetention> =
             outcomes.into_iter().filter_map(|outcome| outcome.entry).collect();
         let conditions = status::cluster_conditions(&self.observed.cluster, &entries, &problems, self.now);
         self.apply().status(&entries, &conditions).await?;
+        // The other way round a death in between would have all of it done again.
+        for job in &over {
+            self.apply().clear(job).await?;
+        }
         Ok(again)
     }
 
@@ -192,7 +202,7 @@ impl One<'_> {
                 return Ok(Outcome {
                     entry: known.cloned(),
                     problem: Some(problem),
-                    again: None,
+                    ..Outcome::default()
                 });
             }
         };
@@ -215,7 +225,7 @@ impl One<'_> {
                     self.tell(repo, &finished).await;
                     done = Some(finished);
                     self.apply().end_turn(repo).await?;
-                    self.apply().clear(job).await?;
+                    outcome.over = Some(job.clone());
                     // Its removal wakes us; what is left to do is done then.
                     outcome.again = Some(ITS_TURN);
                 }
