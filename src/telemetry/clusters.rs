@@ -19,7 +19,7 @@ use crate::api::conditions::Status;
 
 /// Which condition. Those of one repository carry its name as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Condition {
+struct Told {
     #[prometheus(flatten)]
     cluster: Cluster,
     repo: String,
@@ -27,7 +27,7 @@ struct Condition {
     reason: String,
 }
 
-impl Condition {
+impl Told {
     fn of(cluster: &Cluster, condition: &v1::Condition) -> Self {
         let (kind, repo) = match condition.type_.rsplit_once('-') {
             Some((kind, repo)) => (kind, repo),
@@ -45,8 +45,8 @@ impl Condition {
 /// The metrics. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterMetrics {
-    known: Arc<Mutex<HashMap<Cluster, HashSet<Condition>>>>,
-    conditions: Family<Condition, Gauge>,
+    known: Arc<Mutex<HashMap<Cluster, HashSet<Told>>>>,
+    conditions: Family<Told, Gauge>,
     objective: Family<Cluster, Gauge<f64, AtomicU64>>,
 }
 
@@ -74,7 +74,7 @@ impl ClusterMetrics {
                 status if status == Status::False.as_str() => 0,
                 _ => continue,
             };
-            let labels = Condition::of(cluster, condition);
+            let labels = Told::of(cluster, condition);
             self.conditions.get_or_create(&labels).set(value);
             told.insert(labels);
         }
