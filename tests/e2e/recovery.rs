@@ -93,7 +93,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         let before = last_commit(scenario, &cluster, &segments[0]).await;
         assert_eq!(broken.latest_restorable_time.as_deref(), Some(before.as_str()));
         assert_eq!(gap.lost_from.as_deref(), Some(before.as_str()));
-        measured(scenario, &BROKEN).await;
+        measured(scenario, &GAP).await;
 
         // A backup begins a new window, and the gap stays named for what it cost.
         Request::new(&cluster, "after", &["--type=incr"])
@@ -104,7 +104,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
             repo.windows.len() == 2 && repo.gaps.len() == 1
         })
         .await;
-        measured(scenario, &BEGUN_ANEW).await;
+        measured(scenario, &NEW_WINDOW).await;
 
         std::fs::rename(&taken.0, &taken.1).unwrap();
         scenario.tell("and put back");
@@ -117,11 +117,11 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
     .await;
 }
 
-/// While a segment is missing.
-const BROKEN: [(&str, &str, &str); 2] = [("archive_gaps", "", "1"), ("archive_open_gaps", "", "1")];
+/// Of a repository with a gap.
+const GAP: [(&str, &str, &str); 2] = [("archive_gaps", "", "1"), ("archive_open_gaps", "", "1")];
 
-/// When a backup has been taken behind it.
-const BEGUN_ANEW: [(&str, &str, &str); 4] = [
+/// Of a repository with a gap, behind which a backup has ended.
+const NEW_WINDOW: [(&str, &str, &str); 4] = [
     ("archive_open_gaps", "", "0"),
     ("last_backup_succeeded", ",type=\"incr\"", "1.0"),
     ("backup_failures", ",type=\"incr\"", "0.0"),
