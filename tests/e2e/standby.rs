@@ -6,6 +6,7 @@ use holdfast::api::backup::CopiedFrom;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
+use tokio::task::JoinHandle;
 
 use crate::harness::{Cluster, Request, Scenario, kubectl_exec, minutes, status};
 
@@ -39,15 +40,15 @@ async fn a_backup_is_copied_from_the_standby_and_names_it_and_does_without_where
         );
 
         // A standby that does not replay fails pgBackRest, and no backup.
-        replay(scenario, &standby, "pause").await;
-        Request::new(&cluster, "lagging", &["--type=incr", "--archive-timeout=15s"])
+        let held = hold_replay(scenario, &cluster, &standby).await;
+        Request::new(&cluster, "lagging", &["--type=incr", "--archive-timeout=10s"])
             .create(scenario)
             .await;
         let backup = scenario.succeeded("lagging", minutes(4)).await;
         is_from(&backup, "primary", &primary);
         let told = scenario.event("lagging", "StandbyNotUsed", minutes(1)).await;
         assert!(told.contains(&primary), "{told}");
-        replay(scenario, &standby, "resume").await;
+        held.abort();
 
         scenario.slow_down(&cluster).await;
         Request::new(&cluster, "overtaken", &["--type=full"])
@@ -82,29 +83,30 @@ async fn instances(scenario: &Scenario, cluster: &Cluster) -> (String, String) {
     (primary, other.expect("two instances"))
 }
 
-/// Stops or resumes the replay of WAL on an instance that follows.
-async fn replay(scenario: &Scenario, instance: &str, how: &str) {
-    let sql = format!("select pg_wal_replay_{how}()");
-    let command = [
-        "psql",
-        "-X",
-        "-A",
-        "-t",
-        "-v",
-        "ON_ERROR_STOP=1",
-        "-d",
-        "postgres",
-        "-c",
-        &sql,
-    ];
-    kubectl_exec(
-        &scenario.namespace,
-        &format!("{instance}-0"),
-        "database",
-        &command,
-        "",
-    )
-    .await
-    .unwrap();
-    scenario.tell(&format!("{how} replay on {instance}"));
+/// A reader on the standby keeps a table that is changed on the primary: replay waits for it, for half a minute. (Patroni resumes
+/// a replay that is paused.)
+async fn hold_replay(scenario: &Scenario, cluster: &Cluster, standby: &str) -> JoinHandle<()> {
+    scenario
+        .sql(cluster, "create table held as select 1 one; checkpoint")
+        .await;
+    let (namespace, pod) = (scenario.namespace.clone(), format!("{standby}-0"));
+    let reading = tokio::spawn(async move {
+        let sql = "begin; select * from held; select pg_sleep(60)";
+        let command = ["psql", "-X", "-d", "postgres", "-c", sql];
+        let _ = kubectl_exec(&namespace, &pod, "database", &command, "").await;
+    });
+    let reads = "select count(*) from pg_locks where relation = 'held'::regclass";
+    let command = ["psql", "-X", "-A", "-t", "-d", "postgres", "-c", reads];
+    let pod = format!("{standby}-0");
+    let mut tries = 0;
+    while kubectl_exec(&scenario.namespace, &pod, "database", &command, "")
+        .await
+        .map_or(true, |count| count.trim() == "0")
+    {
+        tries += 1;
+        assert!(tries < 100, "nobody reads on the standby");
+    }
+    scenario.sql(cluster, "alter table held add column two int").await;
+    scenario.tell(&format!("replay waits on {standby}"));
+    reading
 }

@@ -179,7 +179,8 @@ impl Cluster {
                 "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
                     "global": self.options(),
-                    "jobs": self.jobs,
+                    // None at all instead of an empty one: server-side apply makes null of what it empties.
+                    "jobs": (self.jobs != json!({})).then_some(&self.jobs),
                     "repos": self.repositories(),
                 } },
             },
