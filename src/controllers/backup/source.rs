@@ -23,7 +23,11 @@ pub fn copied_from(observed: &Observed, evidence: &BackupEvidence) -> CopiedFrom
         let other = readers.others.filter(|pod| readers.first.as_ref() != Some(pod));
         (SourceRole::Standby, other)
     } else {
-        (SourceRole::Primary, readers.first)
+        // One that was too quick to be seen read from whoever has led since before it began.
+        let led = observed.leader.as_ref();
+        let led = led.filter(|leader| leader.since < evidence.backup.started);
+        let led = led.map(|leader| leader.pod.clone());
+        (SourceRole::Primary, readers.first.or(led))
     };
     CopiedFrom {
         role,
