@@ -153,6 +153,21 @@ impl Scenario {
         .await
     }
 
+    /// Waits until pgBackRest has begun a backup on the primary. Before that it depends on no primary in particular: a Job that
+    /// runs is not yet one that a failover can end.
+    pub async fn is_begun(&self, cluster: &Cluster) {
+        let sql =
+            "select count(*) > 0 from pg_stat_activity where application_name like 'pgBackRest [backup]%'";
+        let waiting = async {
+            while self.sql(cluster, sql).await != "t" {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::time::timeout(minutes(1), waiting)
+            .await
+            .expect("pgBackRest is at work on the primary");
+    }
+
     /// Makes every WAL segment take its time to be archived. A backup waits for one at its beginning and for one at its
     /// end, so it runs for half a minute on any machine, with the locks held and no load. Until the scenario ends.
     pub async fn slow_down(&self, cluster: &Cluster) {
