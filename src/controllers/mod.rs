@@ -8,6 +8,7 @@ pub mod backup;
 pub mod cluster;
 pub mod context;
 pub mod events;
+pub mod fleet;
 pub mod leadership;
 pub mod operator;
 pub mod reading;

@@ -1,13 +1,16 @@
 //! The controller process: leadership, the controllers, probes and metrics, and an orderly end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Settings};
 use super::events::Events;
+use super::fleet::Fleet;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
 use super::{archive, backup, cluster, schedule};
@@ -65,6 +68,7 @@ pub async fn run(
         writer: Writer::new(client.clone(), claim.clone()),
         events: Events::new(client.clone(), Some(identity.pod.clone()), claim.clone()),
         client: client.clone(),
+        looks: Arc::default(),
         catalog: Catalog::new(
             identity.catalog.clone(),
             Bounds::default(),
@@ -86,14 +90,19 @@ pub async fn run(
     let work = async {
         let _end = finished.clone().drop_guard();
         definitions_are_there(&context).await?;
-        readiness.set(true);
+        let fleets = fleets(&context.settings);
         let reconciling = async {
             // Each ends when the process is told to, after the reconciles that are running.
             tokio::join!(
-                cluster::run(context.clone()),
-                backup::run(context.clone()),
-                archive::run(context.clone()),
-                schedule::run(context.clone()),
+                cluster::run(context.clone(), &fleets),
+                backup::run(context.clone(), &fleets),
+                archive::run(context.clone(), &fleets),
+                schedule::run(context.clone(), &fleets),
+                join_all(fleets.iter().map(|fleet| fleet.run(&context))),
+                async {
+                    join_all(fleets.iter().map(|fleet| fleet.seen())).await;
+                    readiness.set(true);
+                },
             );
             context.catalog.close().await;
             finished.cancel();
@@ -111,6 +120,17 @@ pub async fn run(
             .map_err(|error| OperatorError::Listen(identity.listen, error))
     };
     tokio::try_join!(work, served).map(|_| ())
+}
+
+/// What is watched, apart for each namespace of the settings.
+fn fleets(settings: &Settings) -> Vec<Arc<Fleet>> {
+    if settings.namespaces.is_empty() {
+        return vec![Arc::new(Fleet::new(None))];
+    }
+    let namespaces = settings.namespaces.iter().cloned();
+    namespaces
+        .map(|namespace| Arc::new(Fleet::new(Some(namespace))))
+        .collect()
 }
 
 /// A first read of each kind: a missing definition or permission is told at once, and not in a loop of watch errors.

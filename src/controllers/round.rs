@@ -72,10 +72,10 @@ impl Rounds {
 
     /// Runs one reconcile when it has a slot. While another replica leads nothing happens: all objects are reconciled
     /// again when leadership is gained.
-    pub async fn run<E: Categorized>(
+    pub async fn run<E: Categorized, F: Future<Output = Result<Action, E>>>(
         &self,
         context: &Context,
-        reconcile: impl Future<Output = Result<Action, E>>,
+        reconcile: impl FnOnce() -> F,
     ) -> Result<Action, E> {
         if !context.claim.is_current() {
             return Ok(Action::await_change());
@@ -85,7 +85,8 @@ impl Rounds {
         let _slot = self.slots.acquire().await.ok();
         drop(waiting);
         let begun = Instant::now();
-        let result = reconcile.await;
+        // Made only now: a thousand that wait for a slot take no memory.
+        let result = reconcile().await;
         context.metrics.reconciled(
             self.controller,
             begun.elapsed(),

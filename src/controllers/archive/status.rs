@@ -3,7 +3,7 @@
 mod conditions;
 mod repository;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 

@@ -31,7 +31,6 @@ pub async fn finalize(shared: &Shared, cluster: &Arc<PerconaPGCluster>) -> Resul
     .filter(|finalizer| cluster.finalizers().iter().any(|own| own == finalizer))
     .collect();
     if asked.is_empty() {
-        shared.looks.forget(&cluster.uid().unwrap_or_default());
         return Ok(Action::await_change());
     }
     let names = Names {
