@@ -109,6 +109,12 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
         .iter()
         .map(|repository| survey(shared, &observed, repository, now));
     let surveyed: Vec<(&Repository, News)> = repositories.iter().zip(join_all(looks).await).collect();
+    let status = observed.cluster.status.as_ref();
+    let told = status.is_some_and(|status| status.recovery.is_some());
+    if !told && surveyed.iter().all(|(_, news)| news.awaits_stanza()) {
+        // The cluster controller tells that; there is nothing to add.
+        return Ok(Action::requeue(LATER));
+    }
     tell(shared, &observed, &surveyed, Utc::now()).await?;
     for (repository, news) in &surveyed {
         Box::pin(same_backups(&shared.context, &observed, repository, news)).await?;

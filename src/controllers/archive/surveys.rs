@@ -51,6 +51,14 @@ pub struct News {
     pub again: Option<DateTime<Utc>>,
 }
 
+impl News {
+    /// There is no stanza yet, and nothing is known from before.
+    pub fn awaits_stanza(&self) -> bool {
+        let missing = |trouble: &Trouble| trouble.reason == Reason::StanzaMissing;
+        self.picture.is_none() && self.trouble.as_ref().is_some_and(missing)
+    }
+}
+
 /// What is known to have happened to a repository.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Happened<'a> {

@@ -1,12 +1,14 @@
 //! Follows one kind: every event goes to whoever keeps it, and what goes wrong is told and tried again.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::api::Api;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::controllers::watching::{Complaints, Pauses};
@@ -29,11 +31,16 @@ pub trait Keeper<K> {
     fn gone(&mut self, object: &K);
 }
 
-/// Follows until told to end. `seen` is called once, when everything was listed for the first time.
+/// A kind is listed alone for so long at most: what is listed takes memory until it has been slimmed.
+const ALONE: Duration = Duration::from_secs(5);
+
+/// Follows until told to end. `seen` is called once, when everything was listed for the first time; whoever has `turn` lists
+/// first.
 pub async fn follow<K>(
     api: Api<K>,
     config: watcher::Config,
     mut keeper: impl Keeper<K>,
+    turn: &Semaphore,
     seen: impl FnOnce(),
     shutdown: CancellationToken,
 ) where
@@ -43,12 +50,24 @@ pub async fn follow<K>(
     let mut events = std::pin::pin!(events.take_until(shutdown.cancelled_owned()));
     let mut complaints = Complaints::new(K::plural(&()).into_owned());
     let mut seen = Some(seen);
-    while let Some(event) = events.next().await {
+    // The semaphore is never closed.
+    let mut turn = turn.acquire().await.ok();
+    let mut late = std::pin::pin!(tokio::time::sleep(ALONE));
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            () = &mut late, if turn.is_some() => {
+                turn = None;
+                continue;
+            }
+        };
+        let Some(event) = event else { return };
         match event {
             Ok(Event::Init) => keeper.begin(),
             Ok(Event::InitApply(object)) => keeper.listed(object),
             Ok(Event::InitDone) => {
                 keeper.end();
+                turn = None;
                 if let Some(seen) = seen.take() {
                     seen();
                 }

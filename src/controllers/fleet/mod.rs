@@ -12,10 +12,11 @@ mod sources;
 mod traces;
 mod watches;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use tokio::sync::{mpsc, watch};
@@ -24,7 +25,7 @@ use super::context::Context;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use shelf::Shelf;
 
-pub use queue::rounds;
+pub use queue::{Action, Work};
 pub use sources::Contents;
 pub use traces::{Fingerprint, Seen, Traces};
 
@@ -49,6 +50,15 @@ impl Key {
         Self {
             namespace: namespace.into(),
             name: name.into(),
+        }
+    }
+
+    /// Of an object itself.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
         }
     }
 
@@ -145,10 +155,10 @@ impl Fleet {
     }
 
     /// Watches until the process is told to end.
-    pub async fn run(&self, context: &Context) {
+    pub async fn run(self: Arc<Self>, context: Context) {
         let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writers) = writers {
-            watches::all(self, context, writers).await;
+            watches::all(&self, &context, writers).await;
         }
     }
 
