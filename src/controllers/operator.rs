@@ -92,16 +92,23 @@ pub async fn run(
         definitions_are_there(&context).await?;
         let fleets = fleets(&context.settings);
         let reconciling = async {
+            let watching = fleets.iter().map(|fleet| apart(fleet.clone().run(context.clone())));
+            let seen = async {
+                join_all(fleets.iter().map(|fleet| fleet.seen())).await;
+                readiness.set(true);
+            };
             // Each ends when the process is told to, after the reconciles that are running.
             tokio::join!(
-                cluster::run(context.clone(), &fleets),
-                backup::run(context.clone(), &fleets),
-                archive::run(context.clone(), &fleets),
-                schedule::run(context.clone(), &fleets),
-                join_all(fleets.iter().map(|fleet| fleet.run(&context))),
+                apart(cluster::run(context.clone(), fleets.clone())),
+                apart(backup::run(context.clone(), fleets.clone())),
+                apart(archive::run(context.clone(), fleets.clone())),
+                apart(schedule::run(context.clone(), fleets.clone())),
+                join_all(watching),
                 async {
-                    join_all(fleets.iter().map(|fleet| fleet.seen())).await;
-                    readiness.set(true);
+                    tokio::select! {
+                        () = seen => {}
+                        () = context.shutdown.cancelled() => {}
+                    }
                 },
             );
             context.catalog.close().await;
@@ -120,6 +127,15 @@ pub async fn run(
             .map_err(|error| OperatorError::Listen(identity.listen, error))
     };
     tokio::try_join!(work, served).map(|_| ())
+}
+
+/// Runs something as a task of its own: what it waits for wakes nothing else. If it ends by a panic, so does the process.
+async fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = tokio::spawn(work).await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 /// What is watched, apart for each namespace of the settings.

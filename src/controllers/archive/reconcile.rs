@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::future::{BoxFuture, join_all};
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
 
 use super::dereference::{Observed, dereference};
 use super::import::{Place, compare};
@@ -23,7 +22,7 @@ use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::repositories::Content;
 use crate::controllers::cluster::volumes;
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Cluster, Fleet};
+use crate::controllers::fleet::{Action, Cluster, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
@@ -150,7 +149,7 @@ fn trouble(shared: &Shared, uid: &str, repository: &str) -> Option<Trouble> {
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<Cluster>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }

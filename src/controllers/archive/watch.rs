@@ -4,27 +4,32 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use futures::{Stream, StreamExt as _, stream};
-use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::reconcile::{Shared, on_failure, round};
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Cluster, Fleet, News, rounds};
+use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
+use crate::controllers::round::Failure;
 
 /// Follows the archives of clusters until the process is told to end.
-pub async fn run(context: Context, fleets: &[Arc<Fleet>]) {
-    let all = fleets.iter().map(|fleet| {
+pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
+    let all = fleets.into_iter().map(|fleet| {
         let shared = Arc::new(Shared::new(context.clone(), fleet.clone()));
         let (context, wakes) = (&context, due(fleet.news(), shared.clone()));
-        async move { rounds(context, fleet, fleet.clusters(), wakes, round, on_failure, shared).await }
+        async move {
+            let work = Work {
+                controller: "archive",
+                store: fleet.clusters().clone(),
+                reconcile: |object| round(object, shared.clone()),
+                failed: |_: &Cluster, failure: &Failure| on_failure(failure),
+            };
+            work.rounds(context, &fleet, wakes).await;
+        }
     });
     join_all(all.collect::<Vec<_>>()).await;
 }
 
-fn due(
-    news: UnboundedReceiver<News>,
-    shared: Arc<Shared>,
-) -> impl Stream<Item = Vec<ObjectRef<Cluster>>> + Send + 'static {
+fn due(news: UnboundedReceiver<News>, shared: Arc<Shared>) -> impl Stream<Item = Vec<Key>> + Send + 'static {
     let all = stream::unfold(news, |mut news| async { Some((news.recv().await?, news)) });
     all.map(move |news| match news {
         News::Cluster(key)
@@ -34,7 +39,7 @@ fn due(
             completed: true,
             ..
         } => {
-            vec![key.reference()]
+            vec![key]
         }
         News::Gone { key, uid } => {
             shared.forget(&key.namespace, &key.name, &uid);

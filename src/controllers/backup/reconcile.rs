@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
 
 use super::apply::{Apply, Turn};
 use super::budget::Budget;
@@ -21,7 +20,7 @@ use crate::api::{PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Backup, Fleet};
+use crate::controllers::fleet::{Action, Backup, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::domain::progress::Tracker;
 use crate::pgbackrest::repository::BackupEvidence;

@@ -8,7 +8,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PartialObjectMeta};
-use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_USER, Names};
@@ -18,6 +17,7 @@ use crate::api::names::{
     LABEL_PGBACKREST_VOLUME,
 };
 use crate::api::{PerconaPGCluster, Reason};
+use crate::controllers::fleet::Action;
 use crate::controllers::writer::WriteError;
 
 /// Does what the finalizers ask for, then removes them.

@@ -7,8 +7,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures::{Stream, stream};
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::apply::Apply;
@@ -27,7 +25,7 @@ use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, Reason};
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Cluster, Fleet, Key};
+use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, Rounds, pause_after};
 use crate::controllers::writer::WriteError;
@@ -80,12 +78,12 @@ impl Shared {
     }
 
     /// Those that were woken; asked for once.
-    pub(super) fn looked(&self) -> impl Stream<Item = Vec<ObjectRef<Cluster>>> + Send + 'static {
+    pub(super) fn looked(&self) -> impl Stream<Item = Vec<Key>> + Send + use<> {
         let to_wake = self.to_wake.lock().unwrap_or_else(PoisonError::into_inner).take();
         stream::unfold(to_wake, |to_wake| async {
             let mut to_wake = to_wake?;
             let key = to_wake.recv().await?;
-            Some((vec![key.reference()], Some(to_wake)))
+            Some((vec![key], Some(to_wake)))
         })
     }
 
@@ -343,12 +341,11 @@ fn known_identifier(observed: &Observed) -> Option<String> {
 
 /// After a failure: soon again, then ever less often.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "the signature that kube wants")]
-pub fn on_failure(object: Arc<Cluster>, failure: &Failure, shared: Arc<Shared>) -> Action {
+pub fn on_failure(object: &Cluster, failure: &Failure, shared: &Shared) -> Action {
     if matches!(failure, Failure::Write(WriteError::NotLeading)) {
         return Action::await_change();
     }
-    let key = key(&object);
+    let key = key(object);
     let count = shared.failures(|failures| {
         let count = failures.entry(key.clone()).or_default();
         *count += 1;

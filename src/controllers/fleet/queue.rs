@@ -65,7 +65,7 @@ where
     where
         R: Fn(Arc<K>) -> Fut,
         Fut: Future<Output = Result<Action, E>> + Send + 'static,
-        F: Fn(Arc<K>, &E) -> Action + Send + Sync + 'static,
+        F: Fn(&K, &E) -> Action + Send + Sync + 'static,
         E: Send,
     {
         tokio::select! {
@@ -89,7 +89,7 @@ where
                 let (round, failed) = ((self.reconcile)(object.clone()), failed.clone());
                 running.push(
                     async move {
-                        let action = round.await.unwrap_or_else(|error| failed(object, &error));
+                        let action = round.await.unwrap_or_else(|error| failed(&object, &error));
                         (key, action.0.map(|pause| Instant::now() + pause))
                     }
                     .boxed(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use kube::api::Api;
-use kube::runtime::controller::Action;
 use kube::{Client, ResourceExt as _};
 
 use super::decide::{Decision, decide};
@@ -14,7 +13,7 @@ use crate::api::schedules::ScheduleStatus;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Cluster, Fleet, Key};
+use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 
@@ -90,7 +89,7 @@ async fn reconcile(object: &Cluster, context: &Context, fleet: &Fleet) -> Result
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<Cluster>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }

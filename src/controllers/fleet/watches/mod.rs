@@ -7,36 +7,34 @@ mod services;
 mod traced;
 mod work;
 
-use std::collections::{HashMap, HashSet};
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::future::join_all;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::Resource;
 use kube::api::PartialObjectMeta;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{self, Event};
-use kube::{Resource, ResourceExt as _};
+use kube::runtime::watcher;
 use tokio::sync::Semaphore;
 
+use self::backups::Backups;
+use self::clusters::Clusters;
+use self::parts::Parts;
+pub use self::services::keep_address;
+use self::services::Services;
+use self::traced::Traced;
+use self::work::{Work, by_annotation, by_owner};
 use super::follow::{Keeper, follow};
-use super::shelf::Shelf;
-use super::traces::of_ours;
-use super::{Backup, Cluster, Fleet, Key, News, Seen, Writers, slim};
-use crate::agent::report::INSTANCE_ANNOTATION;
-use crate::api::PerconaPGBackup;
-use crate::api::backup::JobState;
-use crate::api::names::{
-    ANNOTATION_BACKUP, LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP,
-};
-use crate::controllers::cluster::dereference::referenced_sources;
-use crate::controllers::cluster::names::{MANAGED_BY, Names};
+use super::{Backup, Cluster, Fleet, Key, Writers, slim};
+use crate::api::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP};
+use crate::controllers::cluster::names::MANAGED_BY;
 use crate::controllers::cluster::user_files::Source;
 use crate::controllers::context::Context;
 use crate::controllers::reading::within;
@@ -45,7 +43,7 @@ use crate::controllers::reading::within;
 const PAGE: u32 = 100;
 
 /// Watches everything until told to end.
-pub async fn all(fleet: &Arc<Fleet>, context: &Context, writers: Writers) {
+pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
     let of_clusters = || watcher::Config::default().labels(LABEL_CLUSTER);
     let instances = watcher::Config::default().labels(&format!("{LABEL_CLUSTER},{LABEL_DATA}"));
     let ours =
@@ -62,19 +60,9 @@ pub async fn all(fleet: &Arc<Fleet>, context: &Context, writers: Writers) {
         left: AtomicUsize::new(0),
         turn: Semaphore::new(1),
     };
-    let clusters = Clusters {
-        fleet,
-        writer: writers.clusters,
-        there: HashSet::new(),
-    };
-    let backups = Backups {
-        fleet,
-        writer: writers.backups,
-        there: HashSet::new(),
-    };
-    join_all([
-        watches.one::<Cluster>(everything(), clusters),
-        watches.one::<Backup>(everything(), backups),
+    let all: [BoxFuture<'_, ()>; 16] = [
+        watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
+        watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
         watches.one::<Pod>(
             instances,
             Parts::of(fleet, &fleet.pods, slim::pod),
@@ -88,13 +76,7 @@ pub async fn all(fleet: &Arc<Fleet>, context: &Context, writers: Writers) {
             Parts::of(fleet, &fleet.deployments, slim::deployment),
         ),
         watches.one::<PersistentVolumeClaim>(of_clusters(), Parts::of(fleet, &fleet.claims, slim::claim)),
-        watches.one::<Service>(
-            of_clusters(),
-            Services {
-                fleet,
-                there: HashSet::new(),
-            },
-        ),
+        watches.one::<Service>(of_clusters(), Services::of(fleet)),
         watches.one::<Job>(of_backups(), Work::of(fleet, by_owner)),
         watches.one::<Pod>(of_backups(), Work::of(fleet, by_annotation)),
         watches.one::<PartialObjectMeta<Secret>>(
@@ -113,8 +95,9 @@ pub async fn all(fleet: &Arc<Fleet>, context: &Context, writers: Writers) {
             ours(),
             Traced::<PodDisruptionBudget>::of(fleet, None),
         ),
-    ])
-    .await;
+    ];
+    // Only those are asked that something has arrived for.
+    all.into_iter().collect::<FuturesUnordered<_>>().collect::<()>().await;
 }
 
 struct Watches<'a> {
@@ -131,7 +114,7 @@ impl<'a> Watches<'a> {
         &'a self,
         config: watcher::Config,
         keeper: impl Keeper<K> + Send + 'a,
-    ) -> futures::future::BoxFuture<'a, ()>
+    ) -> BoxFuture<'a, ()>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
