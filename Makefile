@@ -56,5 +56,6 @@ include tests/cluster/cluster.mk
 include src/api/api.mk
 include tests/schedule/schedule.mk
 include tests/scale/scale.mk
+include tests/monitoring/monitoring.mk
 include tests/storage/storage.mk
 -include tests/e2e/e2e.mk

@@ -1,6 +1,10 @@
 //! The environment variables that the controller gives to our containers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use crate::domain::options::refused_variable;
+use crate::domain::secret::Secret;
 
 /// A variable that must be there is not, or cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -65,6 +69,22 @@ impl InstanceEnvironment {
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// pgBackRest's options among the variables of the process.
+#[must_use]
+pub fn options() -> BTreeMap<String, Secret> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("PGBACKREST_"))
+        .map(|(name, value)| (name, Secret::new(value)))
+        .collect()
+}
+
+/// The first of these variables that would turn pgBackRest elsewhere, with the reason why it may not be there.
+#[must_use]
+pub fn refused<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<(&'a str, &'static str)> {
+    names.find_map(|name| Some((name.as_str(), refused_variable(name)?)))
 }
 
 /// Value of a variable that must be there and not be empty.

@@ -4,8 +4,10 @@
 //! Leases. They log to standard error; a secret never gets into a log, an argument list or a report.
 
 pub mod backup;
+pub mod delete_stanza;
 pub mod desired;
 pub mod environment;
+pub mod expire;
 pub mod fingerprint;
 pub mod install;
 pub mod instance;
@@ -18,3 +20,4 @@ pub mod repo_host;
 pub mod report;
 pub mod runtime;
 pub mod supervise;
+mod termination;

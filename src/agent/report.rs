@@ -175,6 +175,33 @@ pub struct BackupProgress {
     /// pgBackRest's exit code once it has ended; told seconds before Kubernetes tells that the Job has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
+    /// What the container needed of memory at most, in bytes, in steps: an exact peak would be news every second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_peak: Option<u64>,
+    /// Whom pgBackRest's workers read from.
+    #[serde(skip_serializing_if = "Readers::is_empty")]
+    pub readers: Readers,
+}
+
+/// The Pods that pgBackRest's workers read from, as they are seen in their command lines. The first worker always reads
+/// from the primary; with a standby, the others read from that.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Readers {
+    /// The first worker's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// The others'; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others: Option<String>,
+}
+
+impl Readers {
+    /// No worker has been seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a backup Job's container ended: its termination message, at most [`TERMINATION_MESSAGE_BYTES`].
@@ -203,9 +230,26 @@ pub struct BackupOutcome {
     /// It was ended because nothing moved any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stalled: bool,
+    /// It was not begun, since something in the Pod's environment may not be there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
+    /// What the container needed of memory at most, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_peak: Option<u64>,
+    /// So many processes of the container were killed for want of memory while pgBackRest ran.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memory_kills: u64,
+    /// Whom pgBackRest's workers read from.
+    #[serde(skip_serializing_if = "Readers::is_empty")]
+    pub readers: Readers,
     /// Label of the backup, when the repository already held one of this Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl BackupOutcome {

@@ -64,6 +64,12 @@ pub struct PerconaPGBackupSpec {
     #[serde(default = "defaults::starting_deadline_seconds")]
     #[schemars(range(min = 1))]
     pub starting_deadline_seconds: i64,
+    /// What becomes of the backup in the repository when this object is deleted. May be changed at any time.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Holds the backup, and all that it needs, against retention and deletion. May be changed at any time.
+    #[serde(default)]
+    pub pinned: bool,
 }
 
 impl Default for PerconaPGBackupSpec {
@@ -75,6 +81,8 @@ impl Default for PerconaPGBackupSpec {
             options: Vec::new(),
             container_options: None,
             starting_deadline_seconds: defaults::starting_deadline_seconds(),
+            deletion_policy: DeletionPolicy::default(),
+            pinned: false,
         }
     }
 }
@@ -89,6 +97,16 @@ pub enum BackupMethod {
     /// By snapshots of the volumes.
     #[serde(rename = "volumeSnapshot")]
     VolumeSnapshot,
+}
+
+/// What becomes of the backup in the repository when its object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// It stays, and an object for it is made again.
+    #[default]
+    Retain,
+    /// It is removed, unless others need it or it is pinned; the object stays until it is gone.
+    Delete,
 }
 
 open_enum! {
@@ -177,6 +195,9 @@ pub struct PerconaPGBackupStatus {
     /// Bytes of the database that this backup had to copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
+    /// The instance whose files were copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_from: Option<CopiedFrom>,
     /// Version of the resource definition with which the backup was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cr_version: Option<String>,
@@ -190,6 +211,28 @@ pub struct PerconaPGBackupStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_type()))]
     pub conditions: Vec<Condition>,
+}
+
+open_enum! {
+    /// What an instance was when its files were copied.
+    pub enum SourceRole {
+        /// It took writes.
+        #[default]
+        Primary = "primary",
+        /// It followed the primary.
+        Standby = "standby",
+    }
+}
+
+/// The instance whose files were copied. Control data and WAL are the primary's in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedFrom {
+    /// `primary` or `standby`, as the repository's catalogue has it.
+    pub role: SourceRole,
+    /// Its name, where the Pod that took the backup could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// How far a running backup is.

@@ -30,6 +30,8 @@ pub enum ConditionType {
     RecoveryPointObjectiveMet,
     /// Cluster: every schedule can be understood, and its last backup was taken and succeeded; absent where there are none.
     SchedulesHealthy,
+    /// Cluster: what retention lets go is gone, and every repository has a retention.
+    RetentionHealthy,
     /// Cluster: a data directory exists, initialised or restored.
     PostgresDataInitialized,
     /// Cluster: users and databases are as the specification says.
@@ -48,6 +50,10 @@ pub enum ConditionType {
     Running,
     /// Backup: found in the repository, with the WAL up to its end.
     Verified,
+    /// Backup: it is held against retention and deletion; absent where it is not.
+    Pinned,
+    /// Backup that is being deleted with its data: `False` while that may not be, with the reason.
+    Deletable,
     /// Backup, restore: ended; `True` with success, `False` with the reason of the failure.
     Complete,
 }
@@ -67,6 +73,7 @@ impl ConditionType {
         Self::RepositoriesIntact,
         Self::RecoveryPointObjectiveMet,
         Self::SchedulesHealthy,
+        Self::RetentionHealthy,
         Self::PostgresDataInitialized,
         Self::UsersApplied,
         Self::ProxyAvailable,
@@ -76,6 +83,8 @@ impl ConditionType {
         Self::BackupLeaseAcquired,
         Self::Running,
         Self::Verified,
+        Self::Pinned,
+        Self::Deletable,
         Self::Complete,
     ];
 
@@ -95,6 +104,7 @@ impl ConditionType {
             Self::RepositoriesIntact => "RepositoriesIntact",
             Self::RecoveryPointObjectiveMet => "RecoveryPointObjectiveMet",
             Self::SchedulesHealthy => "SchedulesHealthy",
+            Self::RetentionHealthy => "RetentionHealthy",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
             Self::UsersApplied => "UsersApplied",
             Self::ProxyAvailable => "ProxyAvailable",
@@ -104,6 +114,8 @@ impl ConditionType {
             Self::BackupLeaseAcquired => "BackupLeaseAcquired",
             Self::Running => "Running",
             Self::Verified => "Verified",
+            Self::Pinned => "Pinned",
+            Self::Deletable => "Deletable",
             Self::Complete => "Complete",
         }
     }

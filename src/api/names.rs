@@ -41,6 +41,10 @@ pub const LABEL_PGBACKREST_VOLUME: &str = "postgres-operator.crunchydata.com/pgb
 pub const LABEL_PGBACKREST_DEDICATED: &str = "postgres-operator.crunchydata.com/pgbackrest-dedicated";
 /// Kind of backup Job: `manual`, `replica-create`.
 pub const LABEL_PGBACKREST_BACKUP: &str = "postgres-operator.crunchydata.com/pgbackrest-backup";
+/// Present on Jobs that let go what retention lets go; empty value.
+pub const LABEL_PGBACKREST_EXPIRE: &str = "holdfast.dev/expire";
+/// Present on Jobs that remove all of a cluster from a repository; empty value.
+pub const LABEL_PGBACKREST_DELETE: &str = "holdfast.dev/delete-backups";
 /// Present on pgBackRest's configuration objects; empty value.
 pub const LABEL_PGBACKREST_CONFIG: &str = "postgres-operator.crunchydata.com/pgbackrest-config";
 /// Name of the database user that a Secret is for.
@@ -71,6 +75,9 @@ pub const FINALIZER_DELETE_BACKUPS: &str = "percona.com/delete-backups";
 pub const FINALIZER_CLUSTER: &str = "holdfast.dev/cluster";
 /// Ours, on backups: pgBackRest is stopped and its lease is free before the object goes.
 pub const FINALIZER_BACKUP: &str = "holdfast.dev/backup";
+
+/// Ours, on backups whose `deletionPolicy` is `Delete`: the repository holds the backup no more before the object goes.
+pub const FINALIZER_EXPIRE: &str = "holdfast.dev/expire";
 
 /// Prefix of instance names in one set: `<cluster>-<set>`; four characters follow.
 #[must_use]

@@ -62,6 +62,29 @@ words! {
         /// The repository holds it no more, so its object was removed.
         BackupExpired: "Retention, or somebody, removed that backup from the repository.",
             "Nothing, if that is what repoN-retention-full asks for.";
+        /// A repository keeps all backups and all WAL for ever.
+        RetentionUnset: "Nothing is lost, but the repository grows until its store is full or too dear, and then archiving stops.",
+            "Set spec.backups.pgbackrest.global.repoN-retention-full, for example to 2, or with repoN-retention-full-type=time to a number of days; 9999999 says that all is to be kept.";
+        /// An option of retention cannot be understood.
+        RetentionInvalid: "Nothing is removed from that repository, and nothing is lost.",
+            "Correct the option that the message names.";
+        /// Backups that retention lets go could not be removed.
+        ExpireFailed: "Nothing is lost: the backups stay, and the repository is larger than it should be.",
+            "Read the message; it is tried again by itself.";
+        /// The backups of a cluster that is being deleted could not be removed, as percona.com/delete-backups asks.
+        BackupsNotDeleted: "They are still there, or some of them.",
+            "Read the message; it is tried again by itself. To leave them where they are, take the finalizer percona.com/delete-backups off the cluster.";
+        /// The backups of a cluster that was deleted are gone too, as percona.com/delete-backups asks.
+        BackupsDeleted: "Nothing of that cluster can be restored from that repository any more.", "Nothing.";
+        /// The backup is held by spec.pinned.
+        BackupPinned: "It stays in the repository with all that it needs, whatever retention and deletion say.",
+            "Set spec.pinned to false to let it go.";
+        /// Other backups cannot be restored without this one.
+        BackupNeeded: "Nothing was removed.",
+            "Delete the backups that the message names too, or set spec.deletionPolicy to Retain.";
+        /// It is the last backup of its repository from which anything can be restored.
+        LastBackup: "Nothing was removed.",
+            "Take another full backup first, or set spec.deletionPolicy to Retain.";
         /// All is as the specification asks.
         AsSpecified: "Nothing is at risk.", "Nothing.";
         /// It is being worked on.
@@ -81,6 +104,23 @@ words! {
         /// The work was stopped from outside: its Pod was deleted, evicted or cut off.
         Interrupted: "What was copied so far does not count; earlier backups are not affected.",
             "Nothing: it is tried again. If it happens again, look at the node and at the Job's resources.";
+        /// A process of the Job's Pod was killed because the memory limit was reached, or the node had none left.
+        OutOfMemory: "What was copied so far does not count; earlier backups are not affected.",
+            "Raise backups.pgbackrest.jobs.resources.limits.memory, or let it need less: process-max, buffer-size and compress-level in \
+            global. It is tried again until jobs.backoffLimit is used up.";
+        /// Kubernetes took the Pod off its node: the node ran short, was drained or shut down, or made room for another Pod.
+        Evicted: "What was copied so far does not count; earlier backups are not affected.",
+            "Nothing: it is tried again. If it happens again, give the Job requests for what it needs, or a priorityClassName.";
+        /// The node that the Pod ran on is gone, does not answer, or was tainted.
+        NodeLost: "What was copied so far does not count; earlier backups are not affected.",
+            "Look at the node. It is tried again once Kubernetes has given the Pod up; of a node that is gone for good, delete the Node.";
+        /// Another instance became the primary while the backup ran.
+        PrimaryChanged: "What was copied so far does not count: a backup needs one primary from its beginning to its end. Earlier ones are \
+            not affected.",
+            "Nothing: it is tried again. If it happens again, find out why the cluster changes its primary.";
+        /// The files were copied from the primary although there is a replica.
+        StandbyNotUsed: "The backup is as good as any other; reading it was work for the primary.",
+            "Look at the replicas: none could be reached, or none had replayed what the primary wrote when the backup began.";
         /// pgBackRest ran longer than it may, or stopped making progress.
         Stalled: "This backup was not taken; earlier ones are not affected.",
             "Look at the store's and the network's throughput.";

@@ -51,7 +51,8 @@ fn kept(field: &str) -> String {
 pub(super) fn backup_is_fixed() -> Rule {
     let optional = ["repoName", "options", "containerOptions"].map(kept).join(" && ");
     Rule::new(format!("self.pgCluster == oldSelf.pgCluster && self.method == oldSelf.method && {optional}")).message(
-        "the specification of a backup cannot be changed, except startingDeadlineSeconds: create another PerconaPGBackup",
+        "the specification of a backup cannot be changed, except startingDeadlineSeconds, deletionPolicy and pinned: create another \
+         PerconaPGBackup",
     )
 }
 

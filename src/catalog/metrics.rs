@@ -40,7 +40,7 @@ impl CatalogMetrics {
         );
     }
 
-    pub(super) fn skipped(&self, operation: &'static str, category: &'static str) {
+    pub(crate) fn skipped(&self, operation: &'static str, category: &'static str) {
         self.skipped.get_or_create(&Labels { operation, category }).inc();
     }
 

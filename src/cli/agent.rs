@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use crate::agent::{backup, install, instance, pgbouncer, postgres, repo_host, runtime};
+use crate::agent::{
+    backup, delete_stanza, expire, install, instance, pgbouncer, postgres, repo_host, runtime,
+};
 
 /// Roles inside pods.
 #[derive(Subcommand)]
@@ -39,6 +41,42 @@ pub enum Agent {
         /// Options for pgBackRest.
         #[arg(last = true)]
         options: Vec<String>,
+    },
+    /// In a Job: let backups go, and the WAL that is kept for none.
+    Expire {
+        /// The stanza.
+        #[arg(long)]
+        stanza: String,
+        /// Key of the repository.
+        #[arg(long)]
+        repo: u8,
+        /// Directory of lock files, on the repository's volume.
+        #[arg(long)]
+        lock_path: Option<PathBuf>,
+        /// WAL is kept from so many of the newest backups on; all of it when absent.
+        #[arg(long)]
+        archive: Option<usize>,
+        /// Type of those backups.
+        #[arg(long, default_value = "full")]
+        archive_type: String,
+        /// Labels of the backups that go.
+        #[arg(last = true)]
+        labels: Vec<String>,
+    },
+    /// In a Job: remove all of a cluster from a repository.
+    DeleteStanza {
+        /// The stanza.
+        #[arg(long)]
+        stanza: String,
+        /// Key of the repository.
+        #[arg(long)]
+        repo: u8,
+        /// Directory of lock files, on the repository's volume.
+        #[arg(long)]
+        lock_path: Option<PathBuf>,
+        /// The database whose backups they must be.
+        #[arg(long)]
+        system_identifier: u64,
     },
     /// Keep PgBouncer running, reload it when its files change.
     Pgbouncer {
@@ -88,15 +126,52 @@ pub fn run(agent: &Agent) -> ExitCode {
                 stall: Duration::from_secs(*stall_seconds),
                 options: options.clone(),
             };
-            match runtime::run(|stop| backup::run(request, stop)) {
-                Ok(code) => ExitCode::from(code),
-                Err(error) => failed("runtime", &error),
-            }
+            of_job(runtime::run(|stop| backup::run(request, stop)))
+        }
+        Agent::Expire {
+            stanza,
+            repo,
+            lock_path,
+            archive,
+            archive_type,
+            labels,
+        } => {
+            let request = expire::Request {
+                stanza: stanza.clone(),
+                repository: *repo,
+                lock_path: lock_path.clone(),
+                labels: labels.clone(),
+                archive: *archive,
+                archive_type: archive_type.clone(),
+            };
+            of_job(runtime::run(|stop| expire::run(request, stop)))
+        }
+        Agent::DeleteStanza {
+            stanza,
+            repo,
+            lock_path,
+            system_identifier,
+        } => {
+            let request = delete_stanza::Request {
+                stanza: stanza.clone(),
+                repository: *repo,
+                lock_path: lock_path.clone(),
+                system_identifier: *system_identifier,
+            };
+            of_job(runtime::run(|stop| delete_stanza::run(request, stop)))
         }
         Agent::Pgbouncer { watch } => match runtime::run(|stop| pgbouncer::run(watch.clone(), stop)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed("runtime", &error),
         },
+    }
+}
+
+/// An agent of a Job says by its code how it went.
+fn of_job(ended: std::io::Result<u8>) -> ExitCode {
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => failed("runtime", &error),
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 
 use crate::{
-    domain::label::BackupType,
+    domain::{label::BackupType, retention::ArchivePolicy},
     inspect::{self, Environment, InspectError, Paper, Report, Request, StoreOptions},
     survey::ArchiveRetention,
 };
@@ -146,8 +146,11 @@ impl Inspect {
             },
             grace: TimeDelta::seconds(self.grace.into()),
             retention: self.retention_archive.map(|backups| ArchiveRetention {
-                counted: self.retention_archive_type,
-                backups,
+                archive: ArchivePolicy {
+                    counted: self.retention_archive_type,
+                    backups: Some(backups),
+                },
+                ..ArchiveRetention::default()
             }),
             deep: self.deep,
         }

@@ -7,12 +7,16 @@ pub mod archive;
 pub mod backup;
 pub mod cluster;
 pub mod context;
+#[cfg(debug_assertions)]
+mod death;
 pub mod events;
 pub mod fleet;
 pub mod leadership;
 pub mod operator;
 pub mod reading;
+pub mod retention;
 pub mod round;
 pub mod schedule;
+pub mod turns;
 pub mod watching;
 pub mod writer;

@@ -13,7 +13,7 @@ use super::events::Events;
 use super::fleet::Fleet;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
-use super::{archive, backup, cluster, schedule};
+use super::{archive, backup, cluster, retention, schedule};
 use crate::api::PerconaPGCluster;
 use crate::catalog::{Bounds, Catalog, CatalogPlace};
 use crate::telemetry::http::{self, Readiness};
@@ -92,7 +92,9 @@ pub async fn run(
         definitions_are_there(&context).await?;
         let fleets = fleets(&context.settings);
         let reconciling = async {
-            let watching = fleets.iter().map(|fleet| apart(fleet.clone().run(context.clone())));
+            let watching = fleets
+                .iter()
+                .map(|fleet| apart(fleet.clone().run(context.clone())));
             let seen = async {
                 join_all(fleets.iter().map(|fleet| fleet.seen())).await;
                 readiness.set(true);
@@ -103,6 +105,7 @@ pub async fn run(
                 apart(backup::run(context.clone(), fleets.clone())),
                 apart(archive::run(context.clone(), fleets.clone())),
                 apart(schedule::run(context.clone(), fleets.clone())),
+                apart(retention::run(context.clone(), fleets.clone())),
                 join_all(watching),
                 async {
                     tokio::select! {

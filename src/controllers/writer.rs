@@ -95,6 +95,21 @@ fn answer(error: &kube::Error) -> String {
     }
 }
 
+/// One write, for the log.
+struct Step(String);
+
+impl Step {
+    fn of<K: Object>(verb: &str, name: &str) -> Self {
+        Self(format!("{verb} {} {name}", K::kind(&())))
+    }
+
+    fn done(&self) {
+        tracing::debug!(step = self.0, "written");
+        #[cfg(debug_assertions)]
+        super::death::after(&self.0);
+    }
+}
+
 /// Writes, while this replica leads.
 #[derive(Clone)]
 pub struct Writer {
@@ -118,8 +133,12 @@ impl Writer {
     ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply(manager).force();
-        self.guarded(api.patch(&object.name_any(), &params, &Patch::Apply(object)))
-            .await
+        let step = Step::of::<K>("apply", &object.name_any());
+        self.guarded(
+            step,
+            api.patch(&object.name_any(), &params, &Patch::Apply(object)),
+        )
+        .await
     }
 
     /// Writes one annotation of an object that is there, under a field manager for nothing else.
@@ -138,7 +157,9 @@ impl Writer {
             "metadata": {"name": name, "annotations": {annotation: value}},
         });
         let params = PatchParams::apply(manager).force();
-        self.guarded(api.patch(name, &params, &Patch::Apply(&body))).await
+        let patch = Patch::Apply(&body);
+        let annotated = api.patch(name, &params, &patch);
+        self.guarded(Step::of::<K>("annotate", name), annotated).await
     }
 
     /// Creates an object; one of that name that exists already is an error with [`WriteError::is_conflict`].
@@ -153,7 +174,8 @@ impl Writer {
             field_manager: Some(manager.to_owned()),
             ..PostParams::default()
         };
-        self.guarded(api.create(&params, object)).await
+        let step = Step::of::<K>("create", &object.name_any());
+        self.guarded(step, api.create(&params, object)).await
     }
 
     /// Replaces an object that has not changed since it was read (its `resourceVersion` must be set).
@@ -168,7 +190,8 @@ impl Writer {
             field_manager: Some(manager.to_owned()),
             ..PostParams::default()
         };
-        self.guarded(api.replace(&object.name_any(), &params, object))
+        let step = Step::of::<K>("replace", &object.name_any());
+        self.guarded(step, api.replace(&object.name_any(), &params, object))
             .await
     }
 
@@ -188,7 +211,8 @@ impl Writer {
             "metadata": {"name": name},
             "status": status,
         });
-        self.guarded(api.patch_status(name, &params, &Patch::Apply(&body)))
+        let step = Step::of::<K>("status", name);
+        self.guarded(step, api.patch_status(name, &params, &Patch::Apply(&body)))
             .await
     }
 
@@ -238,7 +262,7 @@ impl Writer {
                 Ok(_) => Ok(()),
             }
         };
-        self.guarded(deleted).await
+        self.guarded(Step::of::<K>("delete", name), deleted).await
     }
 
     /// Adds a finalizer, if it is not there.
@@ -282,18 +306,23 @@ impl Writer {
                 Ok(_) => Ok(()),
             }
         };
-        self.guarded(patched).await
+        self.guarded(Step::of::<K>("finalizers", &name), patched).await
     }
 
     async fn guarded<T>(
         &self,
+        step: Step,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, WriteError> {
         if !self.claim.is_current() {
             return Err(WriteError::NotLeading);
         }
         match tokio::time::timeout(PATIENCE, request).await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => {
+                let answer = answer?;
+                step.done();
+                Ok(answer)
+            }
             Err(_) => Err(WriteError::NoAnswer),
         }
     }

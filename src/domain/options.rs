@@ -4,46 +4,13 @@
 //! and unquoted here by a shell's rules with no shell involved: nothing is expanded or run. What may pass is a list:
 //! everything that chooses a repository, a server, a file or a credential is decided by the cluster and refused.
 
+mod known;
+mod refused;
+
 use std::str::FromStr as _;
 
+pub use self::refused::refused_variable;
 use super::label::BackupType;
-
-/// Options with a value.
-const VALUED: &[&str] = &[
-    "annotation",
-    "archive-timeout",
-    "backup-standby",
-    "buffer-size",
-    "compress-level",
-    "compress-level-network",
-    "compress-type",
-    "db-timeout",
-    "exclude",
-    "io-timeout",
-    "manifest-save-threshold",
-    "priority",
-    "process-max",
-    "protocol-timeout",
-    "tcp-keep-alive-count",
-    "tcp-keep-alive-idle",
-    "tcp-keep-alive-interval",
-    "type",
-];
-
-/// Options that are on, or off with `no-` before them.
-const SWITCHES: &[&str] = &[
-    "archive-check",
-    "archive-copy",
-    "archive-mode-check",
-    "backup-standby",
-    "checksum-page",
-    "delta",
-    "expire-auto",
-    "page-header-check",
-    "resume",
-    "sck-keep-alive",
-    "start-fast",
-];
 
 /// Annotations under this prefix are ours, for finding a backup again.
 const OUR_ANNOTATIONS: &str = "percona.com/";
@@ -77,7 +44,7 @@ pub enum OptionError {
         /// Its name.
         option: String,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
     },
 }
 
@@ -93,6 +60,8 @@ impl OptionError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupOptions {
     arguments: Vec<String>,
+    /// Names of the options that they are.
+    given: Vec<&'static str>,
     backup_type: Option<BackupType>,
 }
 
@@ -111,7 +80,7 @@ impl BackupOptions {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (body, None),
             };
-            if value.is_none() && VALUED.contains(&name) {
+            if value.is_none() && known::find(name).is_some_and(|known| known.value.is_wanted()) {
                 value = words.next_if(|next| !next.starts_with("--"));
             }
             parsed.add(name, value)?;
@@ -125,6 +94,12 @@ impl BackupOptions {
         &self.arguments
     }
 
+    /// Whether the option of that name is given, in any form.
+    #[must_use]
+    pub fn gives(&self, name: &str) -> bool {
+        self.given.contains(&name)
+    }
+
     /// `--type`, where it is given; pgBackRest's default is incremental.
     #[must_use]
     pub fn backup_type(&self) -> Option<BackupType> {
@@ -132,51 +107,41 @@ impl BackupOptions {
     }
 
     fn add(&mut self, name: &str, value: Option<String>) -> Result<(), OptionError> {
-        let bare = name.strip_prefix("no-").unwrap_or(name);
-        if let Some(reason) = refusal(bare) {
-            return Err(OptionError::Refused {
+        let bare = name
+            .strip_prefix("no-")
+            .or_else(|| name.strip_prefix("reset-"))
+            .unwrap_or(name);
+        let refuse = |reason| {
+            Err(OptionError::Refused {
                 option: shown(name),
                 reason,
-            });
-        }
-        let wrong = |problem| {
-            Err(OptionError::Value {
-                option: shown(name),
-                problem,
             })
         };
-        match value {
-            Some(value) if VALUED.contains(&name) => {
-                if value.is_empty() || value.contains('\0') {
-                    return wrong("has no value");
-                }
-                match name {
-                    "annotation" => check_annotation(&value)?,
-                    "type" if self.backup_type.is_some() => return wrong("is given twice"),
-                    "type" => match BackupType::from_str(&value) {
-                        Ok(backup_type) => self.backup_type = Some(backup_type),
-                        Err(_) => return wrong("must be full, diff or incr"),
-                    },
-                    _ => {}
-                }
-                self.arguments.push(format!("--{name}={value}"));
-            }
-            Some(value) if SWITCHES.contains(&name) => match value.as_str() {
-                "y" => self.arguments.push(format!("--{name}")),
-                "n" => self.arguments.push(format!("--no-{name}")),
-                _ => return wrong("is a switch: '--option' or '--no-option'"),
-            },
-            Some(_) if SWITCHES.contains(&bare) => return wrong("takes no value"),
-            None if SWITCHES.contains(&bare) => self.arguments.push(format!("--{name}")),
-            None if VALUED.contains(&name) => return wrong("needs a value"),
-            _ => {
-                let reason = "it is not among the options that a backup takes";
-                return Err(OptionError::Refused {
-                    option: shown(name),
-                    reason,
-                });
-            }
+        if let Some(reason) = refused::reason(bare) {
+            return refuse(reason);
         }
+        let Some(known) = known::find(bare).filter(|_| !name.starts_with("reset-")) else {
+            return refuse("it is not among the options that a backup takes, by their full names");
+        };
+        let wrong = |problem: String| OptionError::Value {
+            option: shown(name),
+            problem,
+        };
+        if !known.repeats && self.given.contains(&known.name) {
+            return Err(wrong("is given twice".to_owned()));
+        }
+        if let Some(value) = &value {
+            check(known.name, value)?;
+        }
+        let argument = known
+            .value
+            .argument(name, bare, value.as_deref())
+            .map_err(wrong)?;
+        if known.name == "type" {
+            self.backup_type = value.and_then(|value| BackupType::from_str(&value).ok());
+        }
+        self.given.push(known.name);
+        self.arguments.push(argument);
         Ok(())
     }
 }
@@ -191,52 +156,26 @@ pub fn split<S: AsRef<str>>(texts: &[S]) -> Result<Vec<String>, OptionError> {
     Ok(words)
 }
 
-fn check_annotation(value: &str) -> Result<(), OptionError> {
-    let wrong = |problem| {
+/// What is wrong with the value of one option in particular.
+fn check(name: &str, value: &str) -> Result<(), OptionError> {
+    let wrong = |problem: &str| {
         Err(OptionError::Value {
-            option: "annotation".into(),
-            problem,
+            option: name.to_owned(),
+            problem: problem.to_owned(),
         })
     };
-    match value.split_once('=') {
-        Some((key, _)) if key.trim_start().starts_with(OUR_ANNOTATIONS) => Err(OptionError::Refused {
-            option: shown(&format!("annotation={key}")),
-            reason: "annotations under percona.com/ are the operator's, by which it finds its backups",
-        }),
-        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok(()),
-        _ => wrong("must be of the form key=value"),
+    match (name, value.split_once('=')) {
+        ("annotation", Some((key, _))) if key.trim_start().starts_with(OUR_ANNOTATIONS) => {
+            Err(OptionError::Refused {
+                option: shown(&format!("annotation={key}")),
+                reason: "annotations under percona.com/ are the operator's, by which it finds its backups",
+            })
+        }
+        ("annotation", Some((key, value))) if !key.is_empty() && !value.is_empty() => Ok(()),
+        ("annotation", _) => wrong("must be of the form key=value"),
+        ("exclude", _) => refused::excluded(value).map_or(Ok(()), wrong),
+        _ => Ok(()),
     }
-}
-
-/// Families of options that are never the user's to give, each with its reason.
-fn refusal(option: &str) -> Option<&'static str> {
-    let starts = |prefix: &str| option.starts_with(prefix);
-    let secret = ["-key", "-key-secret", "-cipher-pass", "-token", "-passphrase"]
-        .iter()
-        .any(|end| option.ends_with(end));
-    Some(if secret {
-        "credentials belong in a Secret of spec.backups.pgbackrest.configuration, where no argument list shows them"
-    } else if starts("repo") {
-        "the repository is spec.repoName, and its settings belong in spec.backups.pgbackrest.global"
-    } else if option == "stanza" {
-        "the stanza of a cluster is always 'db'"
-    } else if starts("pg") {
-        "the instances are those of the cluster"
-    } else if starts("config") || starts("cmd") {
-        "the configuration is that of the cluster"
-    } else if option == "lock-path" {
-        "the lock path is watched for progress"
-    } else if starts("log") {
-        "the output is read by the operator"
-    } else if option == "online" || option == "force" {
-        "a backup is always taken from a running PostgreSQL"
-    } else if option == "allow-root" {
-        "nothing here runs as root"
-    } else if starts("tls-") {
-        "the certificates are those of the cluster"
-    } else {
-        return None;
-    })
 }
 
 /// A name short enough for a message, without control characters.

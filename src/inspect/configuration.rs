@@ -13,6 +13,7 @@ use crate::{
         ini::Ini,
         user_options::UserOptions,
     },
+    policy,
     survey::ArchiveRetention,
 };
 
@@ -141,17 +142,16 @@ impl Options {
     }
 
     fn retention(&self) -> Result<Option<ArchiveRetention>, InspectError> {
-        let Some(backups) = self.get("retention-archive") else {
-            return Ok(None);
+        let get = |option: &str| {
+            let value = self.merged.get(option);
+            value.filter(|value| !value.is_empty())
         };
-        let wrong = |key| InspectError::Usage(format!("{} has a value that cannot be", self.name(key)));
+        let (policy, archive) =
+            policy::retention(&self.prefix, get).map_err(|error| InspectError::Usage(error.to_string()))?;
         Ok(Some(ArchiveRetention {
-            counted: self
-                .get("retention-archive-type")
-                .unwrap_or("full")
-                .parse()
-                .map_err(|_| wrong("retention-archive-type"))?,
-            backups: backups.parse().map_err(|_| wrong("retention-archive"))?,
+            policy,
+            archive,
+            ..ArchiveRetention::default()
         }))
     }
 }

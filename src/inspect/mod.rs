@@ -95,7 +95,7 @@ pub async fn inspect(request: &Request, environment: &Environment) -> Result<Rep
     let terms = Terms {
         now: Utc::now(),
         grace: request.grace,
-        retention: request.retention.or(located.retention),
+        retention: request.retention.clone().or(located.retention),
         most_segments: MOST_SEGMENTS,
     };
     let picture = KnownRepository::default().look(&repository, &terms).await?;

@@ -6,6 +6,11 @@
 
 use super::failure::{FailureKind, Permanence};
 
+/// What does not come within `archive-timeout`: WAL in the repository, or what a standby was to replay.
+pub const ARCHIVE_TIMEOUT: i32 = 82;
+/// One server is not of the timeline or the cluster that another is of.
+pub const DATABASE_MISMATCH: i32 = 58;
+
 /// The commands whose codes differ in meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
@@ -84,12 +89,12 @@ fn by_code_alone(command: Command, code: i32) -> Option<FailureKind> {
         38 | 40 => FailureKind::DataDirectoryInUse,
         50 => FailureKind::RepositoryBusy,
         51 => FailureKind::SystemIdentifierMismatch,
-        58 => FailureKind::TimelineMismatch,
+        DATABASE_MISMATCH if command == Command::Restore => FailureKind::TimelineMismatch,
         62 => FailureKind::StopFilePresent,
         63 => FailureKind::Interrupted,
         64 if command == Command::Restore => FailureKind::DiskFull,
         68 | 87 => FailureKind::ArchivingDisabled,
-        82 => FailureKind::ArchiveTimeout,
+        ARCHIVE_TIMEOUT => FailureKind::ArchiveTimeout,
         28 if matches!(command, Command::Check | Command::Stanza) => FailureKind::SystemIdentifierMismatch,
         _ => return None,
     })
@@ -186,6 +191,7 @@ mod tests {
     #[case::restore_disk_full(Command::Restore, 64, FailureKind::DiskFull)]
     #[case::no_such_set(Command::Restore, 75, FailureKind::BackupSetInvalid)]
     #[case::other_branch(Command::Restore, 58, FailureKind::TimelineMismatch)]
+    #[case::standby_on_another_timeline(Command::Backup, 58, FailureKind::EngineFailed)]
     #[case::assertion(Command::Backup, 25, FailureKind::EngineFailed)]
     fn a_code_without_evidence_means_what_was_measured(
         #[case] command: Command,

@@ -98,6 +98,10 @@ pub struct Backup {
     /// `full`, `diff`, `incr`.
     #[serde(rename = "type")]
     pub backup_type: String,
+    /// The backup that it is directly based on.
+    pub prior: Option<String>,
+    /// All backups that a restore of it needs besides itself.
+    pub reference: Option<Vec<String>>,
     /// `--annotation`s.
     pub annotation: BTreeMap<String, String>,
     /// Sizes.

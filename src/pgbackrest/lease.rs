@@ -27,6 +27,14 @@ pub enum Holder {
         /// Its uid.
         uid: String,
     },
+    /// Another Job of ours, entered by the controller just before it is made: the claim holds for its time, which is enough to
+    /// make the Job, and then as long as the Job runs.
+    Job {
+        /// Name of the Job.
+        name: String,
+        /// Uid of the cluster.
+        uid: String,
+    },
     /// The agent of an instance, entered by itself; it must renew.
     Agent {
         /// The pod's name.
@@ -40,6 +48,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backup { name, uid } => write!(f, "backup/{name}/{uid}"),
+            Self::Job { name, uid } => write!(f, "job/{name}/{uid}"),
             Self::Agent { pod, uid } => write!(f, "agent/{pod}/{uid}"),
         }
     }
@@ -74,6 +83,10 @@ impl FromStr for Holder {
         }
         match kind {
             "backup" => Ok(Self::Backup {
+                name: name.to_owned(),
+                uid: uid.to_owned(),
+            }),
+            "job" => Ok(Self::Job {
                 name: name.to_owned(),
                 uid: uid.to_owned(),
             }),
@@ -148,8 +161,8 @@ impl Decision {
     }
 }
 
-/// Decides. `liveness` is asked about a backup's claim that is not ours only; an agent's claim ends by time alone,
-/// since an agent that lost the API server may still be running its command.
+/// Decides. `liveness` is asked about the claim of a backup or a Job that is not ours only; an agent's claim ends by time
+/// alone, since an agent that lost the API server may still be running its command.
 pub fn decide(
     existing: Option<&LeaseView>,
     me: &Holder,
@@ -170,6 +183,7 @@ pub fn decide(
     }
     let ended = match &holder {
         Ok(backup @ Holder::Backup { .. }) => liveness(backup) == Liveness::Gone,
+        Ok(job @ Holder::Job { .. }) => expired && liveness(job) == Liveness::Gone,
         Ok(Holder::Agent { .. }) | Err(_) => expired,
     };
     if ended {
@@ -189,7 +203,7 @@ pub fn decide(
     }
 }
 
-/// A backup's claim needs no renewal; an agent's is renewed after a third of its time.
+/// A backup's claim needs no renewal; others are renewed after a third of their time.
 fn renew_or_hold(lease: &LeaseView, me: &Holder, now: DateTime<Utc>) -> Decision {
     if matches!(me, Holder::Backup { .. }) {
         return Decision::Held;
@@ -306,6 +320,29 @@ mod tests {
     }
 
     #[test]
+    fn a_job_is_evicted_when_its_time_is_over_and_it_does_not_run() {
+        let job = Holder::Job {
+            name: "j".into(),
+            uid: "u3".into(),
+        };
+        let lease = LeaseView {
+            duration_seconds: Some(AGENT_LEASE_SECONDS),
+            ..held_by(&job)
+        };
+        let ask = |liveness, seconds| decide(Some(&lease), &backup("b"), |_| liveness, at(seconds));
+        assert!(matches!(ask(Liveness::Gone, 119), Decision::Wait { .. }));
+        for running in [Liveness::Alive, Liveness::Unknown] {
+            assert!(matches!(ask(running, 9999), Decision::Wait { .. }));
+        }
+        assert_eq!(
+            ask(Liveness::Gone, 120),
+            Decision::Take {
+                evicted: Some("job/j/u3".into())
+            }
+        );
+    }
+
+    #[test]
     fn an_agent_renews_after_a_third_of_its_time() {
         let lease = held_by(&agent("p"));
         assert_eq!(
@@ -335,7 +372,11 @@ mod tests {
 
     #[test]
     fn holders_keep_their_text_form() {
-        for holder in [backup("daily"), agent("c-a-0")] {
+        let job = Holder::Job {
+            name: "c-repo1-expire-1".into(),
+            uid: "u3".into(),
+        };
+        for holder in [backup("daily"), agent("c-a-0"), job] {
             assert_eq!(holder.to_string().parse(), Ok(holder));
         }
         assert_eq!(

@@ -112,7 +112,9 @@ fn written(time: DateTime<Utc>) -> String {
     time.format("%a %Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn in_words(policy: Policy) -> String {
+/// What is kept, in words.
+#[must_use]
+pub fn in_words(policy: Policy) -> String {
     let full = match policy.full {
         None => "every full backup, for ever: set repoN-retention-full, or the store fills up".to_owned(),
         Some(FullRetention::Count(1)) => "the newest full backup".to_owned(),

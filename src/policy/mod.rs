@@ -3,6 +3,7 @@
 //! One translation for all who ask: the command line now, controllers that act on it. Nothing here acts.
 
 mod explain;
+mod retention;
 
 #[cfg(test)]
 mod tests;
@@ -11,11 +12,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-pub use explain::{ExplainedRepository, ExplainedSchedule, Explanation, explain};
+pub use explain::{ExplainedRepository, ExplainedSchedule, Explanation, explain, in_words};
+pub use retention::retention;
 
 use crate::api::repository::Repository;
 use crate::domain::label::BackupType;
-use crate::domain::retention::{FullRetention, Planned, Policy};
+use crate::domain::retention::{Planned, Policy};
 use crate::domain::schedule::{Schedule, ScheduleError};
 
 /// A repository's schedules with the expressions that they come from, and what it keeps.
@@ -148,46 +150,6 @@ pub fn of_repository(
     });
     Ok(RepositoryPolicy {
         planned: planned.collect::<Result<_, _>>()?,
-        retention: retention(&repository.name, global)?,
-    })
-}
-
-/// `repoN-retention-full`, `-full-type` and `-diff`, as pgBackRest reads them.
-fn retention(repo: &str, global: &BTreeMap<String, String>) -> Result<Policy, PolicyError> {
-    let number = |name: &str| -> Result<Option<u32>, PolicyError> {
-        let option = format!("{repo}-retention-{name}");
-        let Some(value) = global.get(&option).map(|value| value.trim()) else {
-            return Ok(None);
-        };
-        match value.parse() {
-            Ok(number) if number > 0 => Ok(Some(number)),
-            _ => Err(PolicyError::Retention {
-                option,
-                value: value.to_owned(),
-                expected: "number above 0",
-            }),
-        }
-    };
-    let option = format!("{repo}-retention-full-type");
-    let by_time = match global.get(&option).map(|value| value.trim()) {
-        None | Some("count") => false,
-        Some("time") => true,
-        Some(value) => {
-            return Err(PolicyError::Retention {
-                option,
-                value: value.to_owned(),
-                expected: "type of retention: count or time",
-            });
-        }
-    };
-    Ok(Policy {
-        full: number("full")?.map(|number| {
-            if by_time {
-                FullRetention::Days(number)
-            } else {
-                FullRetention::Count(number as usize)
-            }
-        }),
-        differential: number("diff")?.map(|number| number as usize),
+        retention: retention(&repository.name, |option| global.get(option).map(String::as_str))?.0,
     })
 }

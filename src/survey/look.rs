@@ -30,7 +30,7 @@ const MOST_AGAIN: usize = 16;
 const READABLE: std::ops::RangeInclusive<u32> = 13..=18;
 
 /// What is not in the repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// The time.
     pub now: DateTime<Utc>,
@@ -149,7 +149,8 @@ impl KnownRepository {
             kept_from: scene
                 .terms
                 .retention
-                .and_then(|retention| retention.kept_from(own())),
+                .as_ref()
+                .and_then(|retention| retention.kept_from(own(), scene.terms.now)),
         };
         let content = self.contents.entry(directory.clone()).or_default();
         look_again(&mut content.commits);

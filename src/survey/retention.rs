@@ -1,34 +1,41 @@
 //! Up to where archive retention takes WAL away on purpose.
 
-use crate::{
-    domain::{label::BackupType, wal::Segment},
-    pgbackrest::repository::BackupEntry,
-};
+use std::collections::BTreeSet;
 
-/// `repoN-retention-archive` and `repoN-retention-archive-type`. Without it pgBackRest keeps all WAL from the oldest
-/// backup on, and every hole is a loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use chrono::{DateTime, Utc};
+
+use crate::domain::label::Label;
+use crate::domain::retention::{ArchivePolicy, Held, Policy};
+use crate::domain::wal::Segment;
+use crate::pgbackrest::repository::BackupEntry;
+
+/// What the user keeps of a repository. Without any of it pgBackRest keeps all WAL, and every hole is a loss.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArchiveRetention {
-    /// Which backups count: a type counts with those that it can be based on.
-    pub counted: BackupType,
-    /// WAL is kept from so many of them on.
-    pub backups: usize,
+    /// What is kept of the backups.
+    pub policy: Policy,
+    /// What is kept of the WAL.
+    pub archive: ArchivePolicy,
+    /// Backups that are held, and do not count.
+    pub pinned: BTreeSet<Label>,
 }
 
 impl ArchiveRetention {
-    /// The first segment that is kept without a hole, among backups of one db-id. `None`: there are not more backups
-    /// than count, so nothing is taken away.
+    /// The first segment that is kept without a hole, among backups of one db-id. `None`: there are too few backups for
+    /// anything to be taken away.
     #[must_use]
-    pub fn kept_from<'a>(&self, backups: impl IntoIterator<Item = &'a BackupEntry>) -> Option<Segment> {
-        let counts = |backup: &&BackupEntry| match self.counted {
-            BackupType::Full => backup.backup_type == BackupType::Full,
-            BackupType::Differential => backup.backup_type != BackupType::Incremental,
-            BackupType::Incremental => true,
-        };
-        let mut counted: Vec<_> = backups.into_iter().filter(counts).collect();
-        counted.sort_by(|one, other| other.label.cmp(&one.label));
-        let oldest = self.backups.checked_sub(1)?;
-        let more = counted.len() > self.backups;
-        counted.get(oldest).filter(|_| more)?.archive_start
+    pub fn kept_from<'a>(
+        &self,
+        backups: impl IntoIterator<Item = &'a BackupEntry>,
+        now: DateTime<Utc>,
+    ) -> Option<Segment> {
+        let backups: Vec<&BackupEntry> = backups.into_iter().collect();
+        let held: Vec<Held> = backups
+            .iter()
+            .map(|backup| backup.held(self.pinned.contains(&backup.label)))
+            .collect();
+        let kept = self.archive.kept(&self.policy, &held, now)?;
+        let from = backups.into_iter().find(|backup| backup.label == kept.from)?;
+        from.archive_start
     }
 }

@@ -3,28 +3,11 @@
 use std::sync::atomic::AtomicU64;
 
 use chrono::{DateTime, Utc};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// Which cluster.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Cluster {
-    namespace: String,
-    cluster: String,
-}
-
-impl Cluster {
-    /// A cluster of a namespace.
-    #[must_use]
-    pub fn new(namespace: &str, cluster: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            cluster: cluster.to_owned(),
-        }
-    }
-}
+use super::labels::Cluster;
 
 /// WAL that waits, as the primary's agent says. What is not known has no sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -111,5 +94,13 @@ impl ArchiverMetrics {
     /// Forgets a cluster.
     pub fn forget(&self, cluster: &Cluster) {
         self.measure(cluster, &Waiting::default());
+    }
+
+    /// Forgets all clusters.
+    pub fn clear(&self) {
+        for family in [&self.files, &self.bytes, &self.volume_size, &self.volume_free] {
+            family.clear();
+        }
+        self.full_at.clear();
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Names and labels are public API. Labels hold controller names and categories only: no object names of users in
 //! unbounded number.
+//!
+//! What is told of clusters is told by the replica that leads, and by no other: what another one knew may be long past.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,6 +17,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::archiver::ArchiverMetrics;
+use super::backups::BackupMetrics;
+use super::clusters::ClusterMetrics;
 use super::recovery::RecoveryMetrics;
 use super::schedules::ScheduleMetrics;
 use crate::catalog::CatalogMetrics;
@@ -40,6 +44,7 @@ struct ByReason {
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    of_clusters: Arc<Registry>,
     reconciles: Family<ByController, Counter>,
     errors: Family<ByCategory, Counter>,
     duration: Family<ByController, Histogram>,
@@ -49,6 +54,8 @@ pub struct Metrics {
     recovery: RecoveryMetrics,
     archiver: ArchiverMetrics,
     schedules: ScheduleMetrics,
+    backups: BackupMetrics,
+    clusters: ClusterMetrics,
     catalog: CatalogMetrics,
 }
 
@@ -59,6 +66,7 @@ impl Default for Metrics {
         });
         let mut metrics = Self {
             registry: Arc::default(),
+            of_clusters: Arc::default(),
             reconciles: Family::default(),
             errors: Family::default(),
             duration,
@@ -68,6 +76,8 @@ impl Default for Metrics {
             recovery: RecoveryMetrics::default(),
             archiver: ArchiverMetrics::default(),
             schedules: ScheduleMetrics::default(),
+            backups: BackupMetrics::default(),
+            clusters: ClusterMetrics::default(),
             catalog: CatalogMetrics::default(),
         };
         let mut registry = Registry::with_prefix("holdfast");
@@ -97,11 +107,15 @@ impl Default for Metrics {
             "1 while this replica leads and writes",
             metrics.leading.clone(),
         );
+        metrics.catalog.register(&mut registry);
+        metrics.registry = Arc::new(registry);
+        let mut registry = Registry::with_prefix("holdfast");
         metrics.recovery.register(&mut registry);
         metrics.archiver.register(&mut registry);
         metrics.schedules.register(&mut registry);
-        metrics.catalog.register(&mut registry);
-        metrics.registry = Arc::new(registry);
+        metrics.backups.register(&mut registry);
+        metrics.clusters.register(&mut registry);
+        metrics.of_clusters = Arc::new(registry);
         metrics
     }
 }
@@ -132,9 +146,16 @@ impl Metrics {
             .inc();
     }
 
-    /// Says whether this replica leads.
+    /// Says whether this replica leads. One that leads no more forgets all clusters: they may be gone when it leads again.
     pub fn leading(&self, leads: bool) {
         self.leading.set(i64::from(leads));
+        if !leads {
+            self.recovery.clear();
+            self.archiver.clear();
+            self.schedules.clear();
+            self.backups.clear();
+            self.clusters.clear();
+        }
     }
 
     /// What can be restored.
@@ -155,6 +176,18 @@ impl Metrics {
         &self.schedules
     }
 
+    /// Backups.
+    #[must_use]
+    pub fn backups(&self) -> &BackupMetrics {
+        &self.backups
+    }
+
+    /// What the status of clusters says.
+    #[must_use]
+    pub fn clusters(&self) -> &ClusterMetrics {
+        &self.clusters
+    }
+
     /// The catalog.
     #[must_use]
     pub fn catalog(&self) -> &CatalogMetrics {
@@ -165,17 +198,26 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        match encode(&mut text, &self.registry) {
+        match self.encode(&mut text) {
             Ok(()) => text,
             // Writing to a String does not fail.
             Err(_) => String::new(),
         }
+    }
+
+    fn encode(&self, text: &mut String) -> std::fmt::Result {
+        encode_registry(text, &self.registry)?;
+        if self.leading.get() == 1 {
+            encode_registry(text, &self.of_clusters)?;
+        }
+        encode_eof(text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::labels::Cluster;
 
     #[test]
     fn what_was_counted_is_in_the_text() {
@@ -194,5 +236,31 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn only_the_leader_tells_of_clusters_and_nothing_of_the_time_before() {
+        let metrics = Metrics::default();
+        let cluster = Cluster::new("n", "c");
+        let tells = || {
+            metrics
+                .text()
+                .contains("holdfast_recovery_point_objective_seconds{")
+        };
+        let measure = || {
+            let objective = Some(chrono::TimeDelta::seconds(60));
+            metrics.clusters().measure(&cluster, &[], objective);
+        };
+        measure();
+        assert!(!tells());
+        metrics.leading(true);
+        assert!(tells());
+        metrics.leading(false);
+        // A reconcile that was under way.
+        measure();
+        assert!(!tells() && metrics.text().ends_with("# EOF\n"));
+        metrics.leading(false);
+        metrics.leading(true);
+        assert!(!tells());
     }
 }

@@ -6,49 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::domain::label::BackupType;
+use super::labels::{OfType, Repository, TYPES};
 use crate::survey::Picture;
 
 type Number = Gauge<f64, AtomicU64>;
-
-/// Which repository.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Repository {
-    namespace: String,
-    cluster: String,
-    repo: String,
-}
-
-impl Repository {
-    /// A repository of a cluster.
-    #[must_use]
-    pub fn new(namespace: &str, cluster: &str, repo: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            cluster: cluster.to_owned(),
-            repo: repo.to_owned(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfType {
-    namespace: String,
-    cluster: String,
-    repo: String,
-    #[prometheus(flatten)]
-    kind: Kind,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Kind {
-    r#type: &'static str,
-}
 
 /// The metrics. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +26,7 @@ pub struct RecoveryMetrics {
     lag: Family<Repository, Number>,
     windows: Family<Repository, Gauge>,
     gaps: Family<Repository, Gauge>,
+    open_gaps: Family<Repository, Gauge>,
     missing: Family<Repository, Gauge>,
     unusable: Family<Repository, Gauge>,
     segments: Family<Repository, Gauge>,
@@ -114,6 +80,11 @@ impl RecoveryMetrics {
             &self.gaps,
         );
         count(
+            "archive_open_gaps",
+            "Missing or unusable segments behind which no backup has ended: nothing later can be restored",
+            &self.open_gaps,
+        );
+        count(
             "archive_missing_segments",
             "WAL segments that are missing",
             &self.missing,
@@ -147,6 +118,13 @@ impl RecoveryMetrics {
         self.readable.get_or_create(repository).set(i64::from(readable));
     }
 
+    /// Nothing is known of what it holds, or it is not the cluster's.
+    pub fn unknown(&self, repository: &Repository) {
+        let readable = self.readable.get_or_create(repository).get();
+        self.remove(repository);
+        self.readable.get_or_create(repository).set(readable);
+    }
+
     /// Says what a look found.
     pub fn measure(&self, repository: &Repository, picture: &Picture, lag: Option<TimeDelta>) {
         let recovery = &picture.recovery;
@@ -159,6 +137,12 @@ impl RecoveryMetrics {
         };
         count(&self.windows, recovery.windows.len() as u64);
         count(&self.gaps, recovery.gaps.len() as u64);
+        let unusable = recovery.unusable.iter().map(|unusable| &unusable.cost);
+        let costs = recovery.gaps.iter().map(|gap| &gap.cost).chain(unusable);
+        count(
+            &self.open_gaps,
+            costs.filter(|cost| cost.is_open()).count() as u64,
+        );
         count(&self.missing, recovery.gaps.iter().map(|gap| gap.segments).sum());
         count(&self.unusable, recovery.unusable.len() as u64);
         count(
@@ -176,7 +160,7 @@ impl RecoveryMetrics {
         for kind in TYPES {
             let backups = picture.backups.iter().filter(|backup| backup.backup_type == kind);
             self.backups
-                .get_or_create(&of_type(repository, kind))
+                .get_or_create(&repository.of_type(kind))
                 .set(whole(backups.count() as u64));
         }
     }
@@ -195,24 +179,19 @@ impl RecoveryMetrics {
             gone
         });
         for one in &gone {
-            for family in [&self.listed, &self.earliest, &self.latest, &self.lag] {
-                family.remove(one);
-            }
-            for family in [
-                &self.readable,
-                &self.windows,
-                &self.gaps,
-                &self.missing,
-                &self.unusable,
-                &self.segments,
-                &self.archive_bytes,
-                &self.backup_bytes,
-            ] {
-                family.remove(one);
-            }
-            for kind in TYPES {
-                self.backups.remove(&of_type(one, kind));
-            }
+            self.remove(one);
+        }
+    }
+
+    fn remove(&self, repository: &Repository) {
+        for family in self.numbers() {
+            family.remove(repository);
+        }
+        for family in self.counts() {
+            family.remove(repository);
+        }
+        for kind in TYPES {
+            self.backups.remove(&repository.of_type(kind));
         }
     }
 
@@ -221,28 +200,41 @@ impl RecoveryMetrics {
         self.keep_only(namespace, cluster, &[]);
     }
 
+    /// Forgets all clusters.
+    pub fn clear(&self) {
+        self.with_known(std::collections::HashSet::clear);
+        for family in self.numbers() {
+            family.clear();
+        }
+        for family in self.counts() {
+            family.clear();
+        }
+        self.backups.clear();
+    }
+
+    fn numbers(&self) -> [&Family<Repository, Number>; 4] {
+        [&self.listed, &self.earliest, &self.latest, &self.lag]
+    }
+
+    fn counts(&self) -> [&Family<Repository, Gauge>; 9] {
+        [
+            &self.readable,
+            &self.windows,
+            &self.gaps,
+            &self.open_gaps,
+            &self.missing,
+            &self.unusable,
+            &self.segments,
+            &self.archive_bytes,
+            &self.backup_bytes,
+        ]
+    }
+
     fn with_known<T>(&self, act: impl FnOnce(&mut std::collections::HashSet<Repository>) -> T) -> T {
         act(&mut self
             .known
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-}
-
-const TYPES: [BackupType; 3] = [
-    BackupType::Full,
-    BackupType::Differential,
-    BackupType::Incremental,
-];
-
-fn of_type(repository: &Repository, kind: BackupType) -> OfType {
-    OfType {
-        namespace: repository.namespace.clone(),
-        cluster: repository.cluster.clone(),
-        repo: repository.repo.clone(),
-        kind: Kind {
-            r#type: kind.as_str(),
-        },
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::sync::atomic::AtomicU64;
 
+use chrono::TimeDelta;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::labels::REPOSITORIES;
 use crate::api::schedules::ScheduleStatus;
 use crate::api::time;
 
 /// What a schedule can be of.
-const REPOSITORIES: [&str; 4] = ["repo1", "repo2", "repo3", "repo4"];
 const KINDS: [&str; 3] = ["full", "differential", "incremental"];
 const OUTCOMES: [&str; 3] = ["started", "missed", "skipped"];
 
@@ -45,6 +46,17 @@ impl Schedule {
     }
 }
 
+/// How long there may be no backup by a schedule that is acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// `repo1` to `repo4`.
+    pub repo: String,
+    /// `full`, `differential` or `incremental`.
+    pub kind: &'static str,
+    /// The longest time between two of its backups, if all goes well.
+    pub longest: TimeDelta,
+}
+
 type Moments = Family<Schedule, Gauge<f64, AtomicU64>>;
 
 /// The metrics. Cheap to clone.
@@ -53,6 +65,7 @@ pub struct ScheduleMetrics {
     times: Family<Counted, Gauge>,
     next_due: Moments,
     last_success: Moments,
+    longest_pause: Moments,
 }
 
 impl ScheduleMetrics {
@@ -73,10 +86,15 @@ impl ScheduleMetrics {
             "When the last scheduled backup that succeeded ended",
             self.last_success.clone(),
         );
+        registry.register(
+            "schedule_longest_pause_seconds",
+            "The longest time between two backups of a schedule that is acted on",
+            self.longest_pause.clone(),
+        );
     }
 
     /// Says what the accounts of a cluster say, and forgets schedules that it has no more.
-    pub fn measure(&self, namespace: &str, cluster: &str, schedules: &[ScheduleStatus]) {
+    pub fn measure(&self, namespace: &str, cluster: &str, schedules: &[ScheduleStatus], pauses: &[Pause]) {
         for repo in REPOSITORIES {
             for kind in KINDS {
                 let labels = Schedule {
@@ -89,13 +107,26 @@ impl ScheduleMetrics {
                     Some(schedule) => self.set(&labels, schedule),
                     None => self.remove(&labels),
                 }
+                let pause = pauses
+                    .iter()
+                    .find(|pause| pause.repo == repo && pause.kind == kind);
+                let longest = pause.map(|pause| pause.longest.as_seconds_f64());
+                set_number(&self.longest_pause, &labels, longest);
             }
         }
     }
 
     /// Forgets a cluster.
     pub fn forget(&self, namespace: &str, cluster: &str) {
-        self.measure(namespace, cluster, &[]);
+        self.measure(namespace, cluster, &[], &[]);
+    }
+
+    /// Forgets all clusters.
+    pub fn clear(&self) {
+        self.times.clear();
+        for moments in [&self.next_due, &self.last_success, &self.longest_pause] {
+            moments.clear();
+        }
     }
 
     fn set(&self, labels: &Schedule, schedule: &ScheduleStatus) {
@@ -117,14 +148,18 @@ impl ScheduleMetrics {
 }
 
 fn set(moments: &Moments, labels: &Schedule, moment: Option<&Time>) {
-    match moment {
-        #[expect(clippy::cast_precision_loss, reason = "seconds fit for millions of years")]
-        Some(moment) => {
-            let seconds = time::from_kubernetes(moment).timestamp() as f64;
-            moments.get_or_create(labels).set(seconds);
+    #[expect(clippy::cast_precision_loss, reason = "seconds fit for millions of years")]
+    let seconds = moment.map(|moment| time::from_kubernetes(moment).timestamp() as f64);
+    set_number(moments, labels, seconds);
+}
+
+fn set_number(numbers: &Moments, labels: &Schedule, number: Option<f64>) {
+    match number {
+        Some(number) => {
+            numbers.get_or_create(labels).set(number);
         }
         None => {
-            moments.remove(labels);
+            numbers.remove(labels);
         }
     }
 }

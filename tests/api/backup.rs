@@ -121,7 +121,7 @@ async fn a_backup_is_fixed_from_its_creation_but_for_its_deadline() {
             .offer_change(&made, &change)
             .await
             .expect_err(&change.to_string());
-        let message = "cannot be changed, except startingDeadlineSeconds: create another PerconaPGBackup";
+        let message = "cannot be changed, except startingDeadlineSeconds, deletionPolicy and pinned: create another PerconaPGBackup";
         assert!(refusal.says("spec", message), "{change}: {refusal:?}");
     }
     server

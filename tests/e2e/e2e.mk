@@ -2,6 +2,10 @@
 test-e2e: ## End-to-end scenarios, of the deployed operator (SCENARIO=words of a name for some)
 	@tests/e2e/run $(SCENARIO)
 
+.PHONY: test-kill
+test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention
+	@tests/e2e/run --kill $(SCENARIO)
+
 .PHONY: bench-backup-latency
 bench-backup-latency: ## What the operator adds to pgBackRest's own time (BENCH_ROWS=… for another size); JSON last
 	@tests/e2e/run --bench backup_latency 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'

@@ -93,13 +93,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         let before = last_commit(scenario, &cluster, &segments[0]).await;
         assert_eq!(broken.latest_restorable_time.as_deref(), Some(before.as_str()));
         assert_eq!(gap.lost_from.as_deref(), Some(before.as_str()));
-        let metrics = operator_metrics().await;
-        let labels = format!(
-            "namespace=\"{}\",cluster=\"app\",repo=\"repo1\"",
-            scenario.namespace
-        );
-        let line = format!("holdfast_archive_gaps{{{labels}}} 1");
-        assert!(metrics.contains(&line), "{line} in {metrics}");
+        measured(scenario, &GAP).await;
 
         // A backup begins a new window, and the gap stays named for what it cost.
         Request::new(&cluster, "after", &["--type=incr"])
@@ -110,6 +104,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
             repo.windows.len() == 2 && repo.gaps.len() == 1
         })
         .await;
+        measured(scenario, &NEW_WINDOW).await;
 
         std::fs::rename(&taken.0, &taken.1).unwrap();
         scenario.tell("and put back");
@@ -120,6 +115,33 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         .await;
     })
     .await;
+}
+
+/// Of a repository with a gap.
+const GAP: [(&str, &str, &str); 2] = [("archive_gaps", "", "1"), ("archive_open_gaps", "", "1")];
+
+/// Of a repository with a gap, behind which a backup has ended.
+const NEW_WINDOW: [(&str, &str, &str); 4] = [
+    ("archive_open_gaps", "", "0"),
+    ("last_backup_succeeded", ",type=\"incr\"", "1.0"),
+    ("backup_failures", ",type=\"incr\"", "0.0"),
+    (
+        "condition",
+        ",condition=\"RepositoryReady\",reason=\"AsSpecified\"",
+        "1",
+    ),
+];
+
+/// What Prometheus reads of the repository: names, further labels and values.
+async fn measured(scenario: &Scenario, expected: &[(&str, &str, &str)]) {
+    let metrics = operator_metrics().await;
+    let namespace = &scenario.namespace;
+    for (name, more, value) in expected {
+        let line = format!(
+            "holdfast_{name}{{namespace=\"{namespace}\",cluster=\"app\",repo=\"repo1\"{more}}} {value}\n"
+        );
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
 }
 
 /// Commits something in each of so many segments, and waits until they are archived; their names.

@@ -7,7 +7,11 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::large_futures,
-    missing_docs
+    missing_docs,
+    // Numbers that are shown to people.
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
 )]
 
 mod due;

@@ -118,8 +118,9 @@ fn a_year_of_ten_thousand_clusters() {
     }
     let seconds = begun.elapsed().as_secs_f64();
     let total: u64 = started.values().sum();
+    // The test's own name stands at the beginning of this line otherwise.
     println!(
-        "{}",
+        "\n{}",
         json!({
             "bench": "schedule", "clusters": CLUSTERS, "schedules": fleet.len(), "days": DAYS, "runs": total,
             "seconds": seconds, "limit": 30.0, "pass": seconds < 30.0,

@@ -1,30 +1,34 @@
 //! `holdfast agent backup`: runs one `pgbackrest backup` in a Job's container and tells how it went.
 //!
 //! Invariants: a backup of this very Job that is in the repository already is not made twice; the API server being
-//! away fails no backup; a request to stop reaches pgBackRest, which then frees its locks. What it says is evidence
-//! for the controller, which looks into the repository before it believes in success.
+//! away fails no backup; a request to stop reaches pgBackRest, which then frees its locks; a standby that is preferred and
+//! lags fails no backup either. What it says is evidence for the controller, which looks into the repository before it
+//! believes in success.
 
 mod existing;
 mod lock_file;
+mod memory;
 mod options;
 mod progress;
 mod run;
+mod servers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use self::options::Marks;
+use self::run::Surroundings;
+use self::servers::Servers;
 use super::environment::{self, EnvironmentError};
 use super::report::{BackupOutcome, exit};
-use crate::pgbackrest::configuration::JOB_LOCK_PATH;
+use super::termination;
+use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, JOB_LOCK_PATH};
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
 use crate::pgbackrest::failure::Permanence;
-
-/// Where Kubernetes reads the termination message.
-const TERMINATION_LOG: &str = "/dev/termination-log";
+use crate::pgbackrest::user_options::UserOptions;
 
 /// Default of [`Request::stall`] in seconds: the longest silence of pgBackRest that means well is its wait for WAL, which has a
 /// limit of its own far below.
@@ -58,15 +62,15 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    let path = environment::optional(environment::variable, "HOLDFAST_TERMINATION_LOG")
-        .map_or_else(|| PathBuf::from(TERMINATION_LOG), PathBuf::from);
-    if let Err(error) = std::fs::write(&path, outcome.to_termination_message()) {
-        tracing::warn!(path = %path.display(), %error, "cannot write the termination message");
-    }
+    termination::tell(&outcome);
     code
 }
 
 async fn attempt(request: &Request, marks: &Marks, stop: &CancellationToken) -> (BackupOutcome, u8) {
+    let configured = servers::configured(Path::new(INCLUDE_DIRECTORY));
+    if let Some((name, reason)) = environment::refused(configured.environment.keys()) {
+        return (refused(name, reason), exit::PERMANENT);
+    }
     if let Some(label) = existing::label_of_job(request, &marks.job).await {
         let message = format!("the repository already holds {label}, made by this Job");
         return (
@@ -88,24 +92,63 @@ async fn attempt(request: &Request, marks: &Marks, stop: &CancellationToken) -> 
             exit::STOPPED,
         );
     }
-    let lock_file = request
-        .lock_path
-        .clone()
-        .unwrap_or_else(|| PathBuf::from(JOB_LOCK_PATH))
-        .join(format!("{}-backup-{}.lock", request.stanza, request.repository));
-    let publisher = progress::Publisher::begin(environment::variable).await;
-    let arguments = options::arguments(request, marks);
-    let ran = run::run(
-        "pgbackrest".as_ref(),
-        &arguments,
-        &lock_file,
-        request.stall,
-        publisher,
-        stop,
-    )
-    .await;
+    let around = Surroundings {
+        lock_file: request
+            .lock_path
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(JOB_LOCK_PATH))
+            .join(format!("{}-backup-{}.lock", request.stanza, request.repository)),
+        control_groups: memory::CONTROL_GROUPS.into(),
+        processes: servers::PROCESSES.into(),
+        servers: Servers::of(&configured),
+    };
+    let run = async |arguments: &[String]| {
+        let publisher = progress::Publisher::begin(environment::variable).await;
+        run::run(
+            "pgbackrest".as_ref(),
+            arguments,
+            &around,
+            request.stall,
+            publisher,
+            stop,
+        )
+        .await
+    };
+    let mut ran = run(&options::arguments(request, marks)).await;
+    if !stop.is_cancelled() && waited_for_standby(&ran, request, &configured, &around.servers) {
+        tracing::warn!(
+            said = ran.message,
+            "no standby can be copied from: copying from the primary"
+        );
+        ran = run(&options::arguments_for_primary(request, marks)).await;
+    }
     let code = code_of(&ran, stop.is_cancelled());
     (ran, code)
+}
+
+/// Whether it may have ended because of the standby: before a byte was copied, as when what the primary had written was not
+/// replayed in time, or when the standby follows another timeline. WAL that does not arrive looks the same at that point,
+/// and then costs another minute.
+fn waited_for_standby(
+    ran: &BackupOutcome,
+    request: &Request,
+    configured: &UserOptions,
+    servers: &Servers,
+) -> bool {
+    matches!(
+        ran.exit,
+        Some(exit_code::ARCHIVE_TIMEOUT | exit_code::DATABASE_MISMATCH)
+    ) && ran.bytes.is_none()
+        && servers.are_several()
+        && options::may_do_without_standby(request, configured)
+}
+
+fn refused(variable: &str, reason: &str) -> BackupOutcome {
+    BackupOutcome {
+        message: format!("variable {variable} of the Job's environment may not be set: {reason}"),
+        refused: true,
+        ..BackupOutcome::default()
+    }
 }
 
 fn misconfigured(error: &EnvironmentError) -> BackupOutcome {
@@ -124,7 +167,8 @@ fn code_of(outcome: &BackupOutcome, stopped: bool) -> u8 {
     };
     match exit_code::classify(Command::Backup, outcome.exit, &evidence) {
         None => exit::OK,
-        Some(_) if outcome.stalled => exit::TRANSIENT,
+        // Killed for memory, pgBackRest's own code says what the loss of a process led to.
+        Some(_) if outcome.stalled || outcome.memory_kills > 0 => exit::TRANSIENT,
         // An image without pgBackRest does not get one by trying again.
         Some(_) if outcome.exit.is_none() && outcome.error_types == [run::NOT_STARTED] => exit::PERMANENT,
         Some(_) if stopped => exit::STOPPED,
@@ -159,6 +203,47 @@ mod tests {
         );
         assert_eq!(code_of(&ended(None, &[]), false), exit::TRANSIENT);
         assert_eq!(code_of(&ended(None, &[run::NOT_STARTED]), false), exit::PERMANENT);
+    }
+
+    #[test]
+    fn one_that_lost_a_process_for_memory_is_tried_again_whatever_its_code() {
+        let lost = BackupOutcome {
+            memory_kills: 1,
+            ..ended(Some(29), &[])
+        };
+        assert_eq!(code_of(&lost, false), exit::TRANSIENT);
+    }
+
+    #[test]
+    fn only_what_ended_before_a_byte_was_copied_may_be_the_standbys_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = "[global]\nbackup-standby=prefer\n[db]\npg1-host=a-0.x\npg2-host=b-0.x\n";
+        std::fs::write(directory.path().join("a.conf"), file).unwrap();
+        let configured = servers::configured(directory.path());
+        let servers = Servers::of(&configured);
+        let request = Request {
+            stanza: "db".into(),
+            repository: 1,
+            lock_path: None,
+            stall: Duration::from_mins(1),
+            options: vec![],
+        };
+        let standby = |ran: &BackupOutcome| waited_for_standby(ran, &request, &configured, &servers);
+        assert!(standby(&ended(Some(82), &[])));
+        assert!(standby(&ended(Some(58), &[])));
+        assert!(!standby(&ended(Some(56), &[])));
+        let copied = BackupOutcome {
+            bytes: Some(0),
+            ..ended(Some(82), &[])
+        };
+        assert!(!standby(&copied));
+        let alone = Servers::default();
+        assert!(!waited_for_standby(
+            &ended(Some(82), &[]),
+            &request,
+            &configured,
+            &alone
+        ));
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use super::Request;
 use crate::agent::environment::{self, EnvironmentError};
+use crate::pgbackrest::user_options::UserOptions;
+
+/// The option that says where files are copied from.
+const STANDBY: &str = "--backup-standby";
 
 /// Annotation of each backup with the name of its custom resource. Upstream's name.
 pub const NAME_ANNOTATION: &str = "percona.com/backup-name";
@@ -51,9 +55,35 @@ pub fn arguments(request: &Request, marks: &Marks) -> Vec<String> {
             .filter(|(option, _)| !sets(&request.options, option))
             .map(|(option, value)| format!("{option}={value}")),
     );
+    // What retention lets go is the controller's to decide: pgBackRest knows nothing of what is held.
+    arguments.push("--no-expire-auto".to_owned());
     arguments.push("backup".to_owned());
     arguments.extend(request.options.iter().cloned());
     arguments
+}
+
+/// The same for a backup whose files come from the primary, whatever was asked for.
+pub fn arguments_for_primary(request: &Request, marks: &Marks) -> Vec<String> {
+    let given = |option: &String| sets(std::slice::from_ref(option), STANDBY);
+    let options = request.options.iter().filter(|option| !given(option)).cloned();
+    let request = Request {
+        options: options.chain([format!("{STANDBY}=n")]).collect(),
+        ..request.clone()
+    };
+    arguments(&request, marks)
+}
+
+/// Whether pgBackRest prefers a standby and may do without one: where it must have one, or was told of none, no other way
+/// than the wanted one is taken.
+pub fn may_do_without_standby(request: &Request, configured: &UserOptions) -> bool {
+    let wanted = |option: &&String| sets(std::slice::from_ref(*option), STANDBY);
+    if let Some(option) = request.options.iter().rfind(wanted) {
+        return *option == format!("{STANDBY}=prefer");
+    }
+    let of_backup = |section: &str| configured.file_sets(section, "backup-standby");
+    !of_backup("global:backup")
+        && !of_backup("db:backup")
+        && configured.get("backup-standby") == Some("prefer")
 }
 
 /// Whether an option is among those of the user: `--x`, `--x=…` or `--no-x`.
@@ -68,6 +98,7 @@ fn sets(options: &[String], option: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pgbackrest::ini::Ini;
 
     fn request(options: &[&str]) -> Request {
         let options = options.iter().map(|&option| option.to_owned()).collect();
@@ -99,6 +130,7 @@ mod tests {
                 "--log-level-console=info",
                 "--log-level-stderr=off",
                 "--log-timestamp=n",
+                "--no-expire-auto",
                 "backup",
                 "--type=full",
                 "--annotation=a=b c",
@@ -130,5 +162,45 @@ mod tests {
             1
         );
         assert!(!arguments.contains(&"--log-timestamp=n".to_owned()));
+    }
+
+    fn configured(file: &str) -> UserOptions {
+        UserOptions {
+            files: vec![Ini::parse(file).unwrap()],
+            ..UserOptions::default()
+        }
+    }
+
+    #[test]
+    fn only_where_a_standby_is_preferred_may_the_primary_be_read_instead() {
+        let prefers = configured("[global]\nbackup-standby=prefer\n");
+        assert!(may_do_without_standby(&request(&["--type=full"]), &prefers));
+        assert!(!may_do_without_standby(&request(&["--backup-standby"]), &prefers));
+        assert!(!may_do_without_standby(
+            &request(&["--no-backup-standby"]),
+            &prefers
+        ));
+        let must = configured("[global]\nbackup-standby=y\n");
+        assert!(!may_do_without_standby(&request(&[]), &must));
+        assert!(may_do_without_standby(
+            &request(&["--backup-standby=prefer"]),
+            &must
+        ));
+        assert!(!may_do_without_standby(
+            &request(&[]),
+            &configured("[global]\ndelta=y\n")
+        ));
+        let of_command = "[global]\nbackup-standby=prefer\n[global:backup]\nbackup-standby=y\n";
+        assert!(!may_do_without_standby(&request(&[]), &configured(of_command)));
+    }
+
+    #[test]
+    fn the_users_wish_for_a_standby_is_replaced_when_the_primary_is_read() {
+        let arguments = arguments_for_primary(&request(&["--backup-standby=prefer", "--delta"]), &marks());
+        assert_eq!(
+            arguments[arguments.len() - 2..],
+            ["--delta", "--backup-standby=n"]
+        );
+        assert!(!arguments.contains(&"--backup-standby=prefer".to_owned()));
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::agent::environment;
-use crate::agent::report::{BackupProgress, PROGRESS_ANNOTATION};
+use crate::agent::report::{BackupProgress, PROGRESS_ANNOTATION, Readers};
 
 /// Shortest time between two writes.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -50,11 +50,12 @@ impl Publisher {
         Self { latest, writer }
     }
 
-    /// Tells that pgBackRest has ended, and how.
-    pub async fn end(self, exit: Option<i32>) {
+    /// Tells that pgBackRest has ended, how, and whom its workers have read from.
+    pub async fn end(self, exit: Option<i32>, readers: &Readers) {
         self.latest.send_modify(|latest| {
             let last = latest.get_or_insert_default();
             last.exit = exit;
+            last.readers.clone_from(readers);
         });
         drop(self.latest);
         if let Some(writer) = self.writer

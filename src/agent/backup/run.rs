@@ -1,9 +1,9 @@
 //! Runs pgBackRest as a child: its log goes line by line to ours, its lock file becomes progress, a request to stop
-//! becomes SIGTERM.
+//! becomes SIGTERM. What the container needed of memory and whom the workers read from is watched beside it.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lock_file;
+use super::memory::Memory;
 use super::progress::Publisher;
+use super::servers::Servers;
 use crate::agent::redact::Redactor;
-use crate::agent::report::{BackupOutcome, BackupProgress};
+use crate::agent::report::{BackupOutcome, BackupProgress, Readers};
 use crate::agent::supervise;
 use crate::pgbackrest::output::Report;
 
@@ -26,6 +28,8 @@ pub const NOT_STARTED: &str = "ExecuteError";
 
 /// The lock file is looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
+/// The workers are looked for this often until they are seen: of a small database they live for half a second.
+const GLANCE: Duration = Duration::from_millis(100);
 /// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
 const GRACE: Duration = Duration::from_secs(20);
 /// pgBackRest names its error and then waits for its workers, each of which may repeat a refused request for minutes.
@@ -35,11 +39,31 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// A line longer than this is cut: nothing in it is needed.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// Where to look while it runs.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// pgBackRest's lock file, with its progress.
+    pub lock_file: PathBuf,
+    /// Where control groups are mounted.
+    pub control_groups: PathBuf,
+    /// Where processes are seen.
+    pub processes: PathBuf,
+    /// The servers that pgBackRest may read from.
+    pub servers: Servers,
+}
+
+/// What has been seen of one run.
+struct Seen {
+    bytes: Option<u64>,
+    readers: Readers,
+    memory: Memory,
+}
+
 /// Runs it to its end.
 pub async fn run(
     program: &OsStr,
     arguments: &[String],
-    lock_file: &Path,
+    around: &Surroundings,
     stall: Duration,
     publisher: Publisher,
     stop: &CancellationToken,
@@ -65,13 +89,17 @@ pub async fn run(
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let mut report = Report::default();
     let mut errors = Report::default();
-    let mut bytes = None;
+    let mut seen = Seen {
+        bytes: None,
+        readers: Readers::default(),
+        memory: Memory::begin(&around.control_groups),
+    };
     let pulse = Pulse::new(stall);
     let mut stalled = false;
     let (failed, ended) = (CancellationToken::new(), CancellationToken::new());
     let (status, (), ()) = tokio::join!(
         async {
-            let attending = attend(&mut child, lock_file, &publisher, &mut bytes, &pulse, stop);
+            let attending = attend(&mut child, around, &publisher, &mut seen, &pulse, stop);
             let lingering = async {
                 failed.cancelled().await;
                 tokio::time::sleep(LINGER).await;
@@ -100,13 +128,14 @@ pub async fn run(
     // How one ends that was ended says nothing; its own error line does.
     let status = status.unwrap_or(report.code.or(errors.code));
     let ended_at = Some(Utc::now());
-    publisher.end(status).await;
+    publisher.end(status, &seen.readers).await;
     for name in errors.error_types {
         if !report.error_types.contains(&name) {
             report.error_types.push(name);
         }
     }
     let summary = report.summary.or(errors.summary);
+    let memory = seen.memory.usage();
     BackupOutcome {
         exit: status,
         error_types: report.error_types,
@@ -121,9 +150,12 @@ pub async fn run(
             (None, Some(code)) => format!("pgBackRest ended with {code}"),
             (None, None) => "pgBackRest was killed".to_owned(),
         },
-        bytes,
+        bytes: seen.bytes,
         ended_at,
         stalled,
+        memory_peak: memory.peak,
+        memory_kills: memory.kills,
+        readers: seen.readers,
         ..BackupOutcome::default()
     }
 }
@@ -157,14 +189,15 @@ impl Pulse {
 /// Waits for the child; returns its exit code, or nothing when a signal ended it.
 async fn attend(
     child: &mut Child,
-    lock_file: &Path,
+    around: &Surroundings,
     publisher: &Publisher,
-    bytes: &mut Option<u64>,
+    seen: &mut Seen,
     pulse: &Pulse,
     stop: &CancellationToken,
 ) -> Option<i32> {
     let started = Some(Utc::now());
     let mut look = tokio::time::interval(LOOK);
+    let mut glance = tokio::time::interval(GLANCE);
     loop {
         tokio::select! {
             status = child.wait() => return status.ok().and_then(|status| status.code()),
@@ -174,19 +207,24 @@ async fn attend(
                 // It has been waited for, and remembers how it ended.
                 return child.wait().await.ok().and_then(|status| status.code());
             }
+            _ = glance.tick(), if seen.readers.others.is_none() => {
+                around.servers.look(&around.processes, &mut seen.readers);
+            }
             _ = look.tick() => {
-                let Some(seen) = lock_file::read(lock_file) else { continue };
-                if seen.complete > *bytes {
-                    *bytes = seen.complete;
+                let Some(found) = lock_file::read(&around.lock_file) else { continue };
+                if found.complete > seen.bytes {
+                    seen.bytes = found.complete;
                     pulse.beat();
                 }
                 publisher.tell(BackupProgress {
-                    bytes_done: bytes.unwrap_or_default(),
-                    bytes_total: seen.size.unwrap_or_default(),
+                    bytes_done: seen.bytes.unwrap_or_default(),
+                    bytes_total: found.size.unwrap_or_default(),
                     at: Some(Utc::now()),
-                    pid: seen.pid,
+                    pid: found.pid,
                     started_at: started,
                     exit: None,
+                    memory_peak: seen.memory.stepped(),
+                    readers: seen.readers.clone(),
                 });
             }
         }
@@ -237,6 +275,8 @@ async fn pass_on(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     // Longer than one may linger after its error.
@@ -244,11 +284,32 @@ mod tests {
 
     async fn shell(script: &str, stop: &CancellationToken) -> BackupOutcome {
         let publisher = Publisher::begin(|_| None).await;
-        let arguments = ["-c".to_owned(), script.to_owned()];
         let directory = tempfile::tempdir().unwrap();
-        let lock_file = directory.path().join("lock");
-        std::fs::write(&lock_file, r#"{"pid":7,"sz":10,"szCplt":4}"#).unwrap();
-        run("sh".as_ref(), &arguments, &lock_file, STALL, publisher, stop).await
+        let script = format!("cd {}; {script}", directory.path().display());
+        let arguments = ["-c".to_owned(), script];
+        let around = around(directory.path());
+        std::fs::write(&around.lock_file, r#"{"pid":7,"sz":10,"szCplt":4}"#).unwrap();
+        std::fs::write(directory.path().join("memory.peak"), "4096").unwrap();
+        std::fs::write(directory.path().join("memory.events"), "oom_kill 1").unwrap();
+        run("sh".as_ref(), &arguments, &around, STALL, publisher, stop).await
+    }
+
+    fn around(directory: &Path) -> Surroundings {
+        Surroundings {
+            lock_file: directory.join("lock"),
+            control_groups: directory.to_owned(),
+            processes: directory.to_owned(),
+            servers: Servers::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_killed_for_memory_while_it_ran_and_the_peak_are_told() {
+        let stop = CancellationToken::new();
+        let outcome = shell("exit 0", &stop).await;
+        assert_eq!((outcome.memory_kills, outcome.memory_peak), (0, Some(4096)));
+        let outcome = shell("sleep 1; echo oom_kill 2 > memory.events; exit 39", &stop).await;
+        assert_eq!(outcome.memory_kills, 1);
     }
 
     #[tokio::test]
@@ -316,7 +377,7 @@ mod tests {
         let outcome = run(
             "no-such-program".as_ref(),
             &[],
-            Path::new("/nowhere"),
+            &around(Path::new("/nowhere")),
             STALL,
             publisher,
             &stop,

@@ -29,10 +29,11 @@ pub struct BackupJobs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60))]
     pub ttl_seconds_after_finished: Option<i32>,
-    /// Security context of the pods.
+    /// Security context of the pods, completed to the restricted profile; one that asks for root or for no seccomp is
+    /// refused. Into a repository on a volume, user and groups are those of `repoHost.securityContext`: files are shared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_context: Option<PodSecurityContext>,
-    /// Number of retries before the Job fails.
+    /// Number of retries before the Job fails; 6 when absent. A pod that is evicted or whose node is lost counts as none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_limit: Option<i32>,
     /// Seconds that a backup may run, all its tries together, before it is stopped and has failed. Unbounded when absent.

@@ -23,6 +23,7 @@ pub mod patroni;
 pub mod proxy;
 pub mod recovery;
 pub mod repo_host;
+pub mod retention;
 pub mod services;
 pub mod snapshots;
 pub mod standby;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::recovery::RecoveryStatus;
+use super::retention::RepositoryRetention;
 use crate::api::open_enum::open_enum;
 use crate::api::rules;
 use crate::api::schedules::ScheduleStatus;
@@ -63,6 +64,10 @@ pub struct PerconaPGClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_repo_and_type()))]
     pub schedules: Vec<ScheduleStatus>,
+    /// What is let go in each repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
+    pub retention: Vec<RepositoryRetention>,
     /// How far a standby is behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<StandbyStatus>,

@@ -43,6 +43,11 @@ fn cluster(spec: &Value) -> PerconaPGCluster {
     "repos": [{ "name": "repo1", "gcs": { "bucket": "b" }, "schedules": { "full": "@daily" } }, { "name": "repo2", "azure": { "container": "c" } },
         { "name": "repo3", "volume": { "volumeClaimSpec": { "accessModes": ["ReadWriteOnce"] } } }] } } }),
     &["spec.backups.pgbackrest.manual", "spec.backups.pgbackrest.repoHost.sidecarPVCs"])]
+#[case::a_request_in_the_specification(json!({ "backups": { "pgbackrest": { "manual": { "repoName": "repo1", "initialDelaySeconds": 5 },
+    "repos": [{ "name": "repo1", "gcs": { "bucket": "b" } }] } } }), &["spec.backups.pgbackrest.manual"])]
+#[case::all_of_jobs_acts(json!({ "backups": { "pgbackrest": { "env": [{ "name": "A", "value": "b" }], "envFrom": [{ "secretRef": { "name": "s" } }],
+    "metadata": { "labels": { "a": "b" } }, "jobs": { "backoffLimit": 1, "restartPolicy": "Never", "securityContext": { "runAsUser": 5 } },
+    "repos": [{ "name": "repo1", "gcs": { "bucket": "b" } }] } } }), &[])]
 #[case::backups_that_are_off_are_supported(json!({ "backups": { "enabled": false } }), &[])]
 #[case::a_policy_other_than_the_default(json!({ "tls": { "certManagementPolicy": "userProvidedOnly" } }), &["spec.tls"])]
 fn what_is_set_and_not_acted_on_is_named(#[case] spec: Value, #[case] expected: &[&str]) {

@@ -54,6 +54,7 @@ pub fn backup(number: u32) -> BackupEntry {
             delta: u64::from(number),
         },
         page_errors: false,
+        from_standby: false,
         annotation: BTreeMap::from([("percona.com/backup-job-name".into(), "'quoted'".into())]),
         database_id: 1,
     }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource as _, ResourceExt as _};
 
-use crate::api::backup::{BackupOrigin, JobState, PerconaPGBackupStatus};
+use crate::api::backup::{BackupOrigin, CopiedFrom, JobState, PerconaPGBackupStatus, SourceRole};
 use crate::api::conditions::{self, Status};
 use crate::api::names::LABEL_IMPORTED;
 use crate::api::repository::Repository;
@@ -194,6 +194,14 @@ fn status(place: &Place<'_>, entry: &BackupEntry, now: DateTime<Utc>) -> Percona
         backup_name: Some(entry.label.as_str().to_owned()),
         backup_type: Some(entry.backup_type.as_str().to_owned()),
         size: i64::try_from(entry.size_delta).ok(),
+        copied_from: Some(CopiedFrom {
+            role: if entry.from_standby {
+                SourceRole::Standby
+            } else {
+                SourceRole::Primary
+            },
+            instance: None,
+        }),
         started_at: Some(time::to_kubernetes(entry.started)),
         completed: Some(time::to_kubernetes(entry.stopped)),
         destination: Some(place.destination.to_owned()),

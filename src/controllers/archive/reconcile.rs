@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, join_all};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::dereference::{Observed, dereference};
@@ -26,8 +27,7 @@ use crate::controllers::fleet::{Action, Cluster, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
-use crate::telemetry::archiver;
-use crate::telemetry::recovery::Repository as Measured;
+use crate::telemetry::labels::Cluster as Measured;
 
 /// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
 const MOST_SEGMENTS: u64 = 64;
@@ -61,11 +61,11 @@ impl Shared {
     /// Forgets a cluster that is gone, or has nothing to follow any more.
     pub(super) fn forget(&self, namespace: &str, name: &str, uid: &str) {
         self.surveys.forget(uid);
-        let metrics = &self.context.metrics;
+        let (metrics, measured) = (&self.context.metrics, Measured::new(namespace, name));
         metrics.recovery().forget(namespace, name);
-        metrics
-            .archiver()
-            .forget(&archiver::Cluster::new(namespace, name));
+        metrics.archiver().forget(&measured);
+        metrics.backups().forget(&measured);
+        metrics.clusters().forget(&measured);
     }
 }
 
@@ -192,9 +192,7 @@ async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now
         now,
         grace: terms::grace(&observed.cluster),
         most_segments: MOST_SEGMENTS,
-        retention: repository
-            .key()
-            .and_then(|key| terms::retention(&observed.user.options, key)),
+        retention: terms::retention(&observed.user.options, &repository.name, &observed.backups),
     };
     let uid = observed.cluster.uid().unwrap_or_default();
     let archiver = observed.archiver.as_ref();
@@ -230,6 +228,10 @@ async fn same_backups(
     let (Some(picture), None) = (&news.picture, &news.trouble) else {
         return Ok(());
     };
+    // An older picture may show what was removed since, together with its object.
+    if !news.fresh {
+        return Ok(());
+    }
     if observed.system_identifier() != Some(picture.database.system_id) {
         return Ok(());
     }
@@ -255,6 +257,7 @@ fn own(surveyed: News, observed: &Observed) -> News {
             picture: None,
             destination: surveyed.destination,
             again: surveyed.again,
+            fresh: surveyed.fresh,
             trouble: Some(Trouble {
                 reason: Reason::SystemIdentifierMismatch,
                 message: format!("it belongs to the database with system identifier {theirs}"),
@@ -308,15 +311,14 @@ async fn tell(
         .map(|found| status::repository(found, entry(found.name)))
         .collect();
     let spec = &observed.cluster.spec.backups;
-    let objective = spec.objectives.as_ref().and_then(Objectives::recovery_point);
     let conditions = status::conditions(
         &found,
-        objective,
+        objective(observed),
         &before.conditions,
         observed.cluster.metadata.generation,
         now,
     );
-    measure(shared, observed, &found);
+    measure(&shared.context, observed, &found, &conditions);
     let context = &shared.context;
     apply::cluster(context, observed, &RecoveryStatus { repos }, &conditions).await?;
     if spec.track_latest_restorable_time.unwrap_or(true) {
@@ -329,28 +331,48 @@ async fn tell(
     Ok(())
 }
 
-fn measure(shared: &Shared, observed: &Observed, found: &[Found<'_>]) {
+fn measure(context: &Context, observed: &Observed, found: &[Found<'_>], own: &[Condition]) {
     let namespace = observed.cluster.namespace().unwrap_or_default();
-    let cluster = observed.cluster.name_any();
-    let metrics = shared.context.metrics.recovery();
-    metrics.keep_only(
-        &namespace,
-        &cluster,
-        &found.iter().map(|found| found.name).collect::<Vec<_>>(),
-    );
-    let archiver = archiver::Cluster::new(&namespace, &cluster);
-    shared
-        .context
-        .metrics
-        .archiver()
-        .measure(&archiver, &status::waiting(observed.archiver.as_ref()));
+    let name = observed.cluster.name_any();
+    let cluster = Measured::new(&namespace, &name);
+    let metrics = &context.metrics;
+    let waiting = status::waiting(observed.archiver.as_ref());
+    metrics.archiver().measure(&cluster, &waiting);
+    let names: Vec<&str> = found.iter().map(|found| found.name).collect();
+    metrics.recovery().keep_only(&namespace, &name, &names);
     for found in found {
-        let repository = Measured::new(&namespace, &cluster, found.name);
-        metrics.readable(&repository, found.trouble.is_none());
-        if let Some(picture) = found.picture {
-            metrics.measure(&repository, picture, found.lag);
+        let repository = cluster.repository(found.name);
+        let readable = found.trouble.is_none();
+        metrics.recovery().readable(&repository, readable);
+        match found.picture {
+            Some(picture) => metrics.recovery().measure(&repository, picture, found.lag),
+            None => metrics.recovery().unknown(&repository),
         }
     }
+    let backups = |found: &Found<'_>| {
+        let key = observed
+            .cluster
+            .spec
+            .backups
+            .repository(found.name)
+            .and_then(Repository::key);
+        let retention = key.is_some_and(|key| terms::lets_go(&observed.user.options, key));
+        status::backups(found.name, found.picture, &observed.backups, retention)
+    };
+    let backups: Vec<_> = found.iter().map(|found| (found.name, backups(found))).collect();
+    metrics.backups().measure(&cluster, &backups);
+    let status = observed.cluster.status.clone().unwrap_or_default();
+    let is_own = |condition: &&Condition| own.iter().any(|own| own.type_ == condition.type_);
+    let others = status.conditions.iter().filter(|condition| !is_own(condition));
+    let conditions: Vec<Condition> = others.chain(own).cloned().collect();
+    metrics
+        .clusters()
+        .measure(&cluster, &conditions, objective(observed));
+}
+
+fn objective(observed: &Observed) -> Option<TimeDelta> {
+    let objectives = observed.cluster.spec.backups.objectives.as_ref();
+    objectives.and_then(Objectives::recovery_point)
 }
 
 /// When to look again, where nothing happens before. A second more: the look must be due when it is taken.

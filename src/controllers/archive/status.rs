@@ -1,5 +1,6 @@
 //! `status.recovery` and its conditions as functions of what was found in the repositories.
 
+mod backups;
 mod conditions;
 mod repository;
 #[cfg(test)]
@@ -7,6 +8,7 @@ pub(super) mod tests;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
+pub use backups::backups;
 pub use conditions::conditions;
 pub use repository::repository;
 

@@ -47,6 +47,8 @@ pub struct News {
     pub trouble: Option<Trouble>,
     /// Where the repository is, as in `status.destination`.
     pub destination: String,
+    /// The picture was taken just now, after whoever asks had read the objects of backups.
+    pub fresh: bool,
     /// When to look again, where nothing happens before.
     pub again: Option<DateTime<Utc>>,
 }
@@ -206,7 +208,8 @@ impl Surveys {
         let slot = self.slot(uid, &place.repository);
         let mut surveyed = slot.lock().await;
         self.settle(&mut surveyed, place).await;
-        if surveyed.is_due(terms.now, happened, self.count()) {
+        let due = surveyed.is_due(terms.now, happened, self.count());
+        if due {
             Box::pin(surveyed.look(access, terms)).await;
             surveyed.looked_at = Some(terms.now);
             surveyed.last_written = happened.last_written.map(str::to_owned);
@@ -218,6 +221,7 @@ impl Surveys {
         News {
             destination: surveyed.destination.clone(),
             again: surveyed.due(happened, self.count()),
+            fresh: due,
             ..surveyed.news.clone()
         }
     }
@@ -232,6 +236,7 @@ impl Surveys {
         News {
             destination: surveyed.destination.clone(),
             again: None,
+            fresh: false,
             ..surveyed.news.clone()
         }
     }

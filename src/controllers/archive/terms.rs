@@ -1,10 +1,13 @@
 //! What the cluster's specification says about its archives.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
-use crate::api::PerconaPGCluster;
-use crate::domain::label::BackupType;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::domain::label::Label;
 use crate::pgbackrest::user_options::UserOptions;
+use crate::policy;
 use crate::survey::ArchiveRetention;
 
 /// `archive_timeout` where the user sets none: our own default.
@@ -50,19 +53,31 @@ fn duration(text: &str) -> Option<TimeDelta> {
     }
 }
 
-/// `repoN-retention-archive`, where it is set: without it pgBackRest keeps all WAL from the oldest backup on.
+/// What the user keeps of a repository; nothing where that cannot be understood, which the retention controller tells.
 #[must_use]
-pub fn retention(user: &UserOptions, key: u8) -> Option<ArchiveRetention> {
-    let backups = user
-        .get(&format!("repo{key}-retention-archive"))?
-        .trim()
-        .parse()
-        .ok()?;
-    let counted = user
-        .get(&format!("repo{key}-retention-archive-type"))
-        .and_then(|word| word.trim().parse().ok())
-        .unwrap_or(BackupType::Full);
-    Some(ArchiveRetention { counted, backups })
+pub fn retention(user: &UserOptions, repo: &str, backups: &[PerconaPGBackup]) -> Option<ArchiveRetention> {
+    let (policy, archive) = policy::retention(repo, |option| user.get(option)).ok()?;
+    Some(ArchiveRetention {
+        policy,
+        archive,
+        pinned: pinned(repo, backups),
+    })
+}
+
+/// Labels of the backups of a repository that are held.
+#[must_use]
+pub fn pinned(repo: &str, backups: &[PerconaPGBackup]) -> BTreeSet<Label> {
+    backups
+        .iter()
+        .filter(|backup| backup.spec.pinned && backup.spec.repo_name.as_deref() == Some(repo))
+        .filter_map(|backup| backup.status.as_ref()?.backup_name.as_deref()?.parse().ok())
+        .collect()
+}
+
+/// Whether old backups are let go: without `repoN-retention-full` pgBackRest keeps every full backup for ever.
+#[must_use]
+pub fn lets_go(user: &UserOptions, key: u8) -> bool {
+    user.get(&format!("repo{key}-retention-full")).is_some()
 }
 
 #[cfg(test)]
@@ -70,6 +85,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::label::BackupType;
 
     fn cluster(timeout: &serde_json::Value) -> PerconaPGCluster {
         serde_json::from_value(json!({
@@ -101,16 +117,34 @@ mod tests {
     }
 
     #[test]
-    fn retention_of_the_archive_is_what_the_user_sets_and_counts_full_backups() {
+    fn retention_is_what_the_user_sets_but_for_what_is_pinned() {
         let mut user = UserOptions::default();
-        assert_eq!(retention(&user, 1), None);
-        user.global
-            .insert("repo1-retention-archive".to_owned(), "2".to_owned());
-        let counted = retention(&user, 1).unwrap();
-        assert_eq!((counted.counted, counted.backups), (BackupType::Full, 2));
-        user.global
-            .insert("repo1-retention-archive-type".to_owned(), "incr".to_owned());
-        assert_eq!(retention(&user, 1).unwrap().counted, BackupType::Incremental);
-        assert_eq!(retention(&user, 2), None);
+        assert_eq!(retention(&user, "repo1", &[]), Some(ArchiveRetention::default()));
+        let mut set = |option: &str, value: &str| user.global.insert(option.to_owned(), value.to_owned());
+        set("repo1-retention-archive", "2");
+        set("repo1-retention-archive-type", "incr");
+        set("repo2-retention-archive", "many");
+        let backup: PerconaPGBackup = serde_json::from_value(json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "b"},
+            "spec": {"pgCluster": "c", "repoName": "repo1", "pinned": true},
+            "status": {"backupName": "20261121-000000F"},
+        }))
+        .unwrap();
+        let kept = retention(&user, "repo1", &[backup]).unwrap();
+        assert_eq!(kept.archive.counted, BackupType::Incremental);
+        assert_eq!(kept.archive.backups, Some(2));
+        assert_eq!(kept.pinned, BTreeSet::from(["20261121-000000F".parse().unwrap()]));
+        assert_eq!(retention(&user, "repo2", &[]), None);
+    }
+
+    #[test]
+    fn old_backups_are_let_go_only_when_full_ones_are() {
+        let mut user = UserOptions::default();
+        let mut set = |option: &str| {
+            user.global.insert(option.to_owned(), "2".to_owned());
+            (lets_go(&user, 1), lets_go(&user, 2))
+        };
+        assert_eq!(set("repo1-retention-diff"), (false, false));
+        assert_eq!(set("repo2-retention-full"), (false, true));
     }
 }

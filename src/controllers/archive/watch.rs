@@ -45,6 +45,6 @@ fn due(news: UnboundedReceiver<News>, shared: Arc<Shared>) -> impl Stream<Item =
             shared.forget(&key.namespace, &key.name, &uid);
             Vec::new()
         }
-        News::Part(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
+        News::Part(_) | News::Work(_) | News::Expiry(_) | News::Backup { .. } => Vec::new(),
     })
 }

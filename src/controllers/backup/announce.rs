@@ -7,10 +7,12 @@ use kube::runtime::events::EventType;
 
 use super::FIELD_MANAGER;
 use super::dereference::Observed;
+use super::source;
 use super::status::{self, Happened};
 use crate::api::backup::PerconaPGBackupStatus;
-use crate::api::{PerconaPGBackup, Reason};
+use crate::api::{ConditionType, PerconaPGBackup, Reason, conditions};
 use crate::controllers::context::Context;
+use crate::controllers::retention;
 use crate::controllers::writer::WriteError;
 
 /// Writes the status if it differs, and tells its change. `destination` is where the backup goes, once that is known.
@@ -28,8 +30,13 @@ pub async fn tell(
         return Ok(());
     }
     let mut own = after.clone();
-    // The archive controller's, with a field manager of its own.
+    // The archive controller's and the retention controller's, with field managers of their own.
     own.latest_restorable_time = None;
+    own.conditions.retain(|condition| {
+        !retention::OF_BACKUPS
+            .iter()
+            .any(|theirs| theirs.as_str() == condition.type_)
+    });
     let name = observed.backup.name_any();
     let namespace = observed.backup.namespace().unwrap_or_default();
     context
@@ -43,6 +50,17 @@ pub async fn tell(
         .events
         .publish(&observed.backup, kind, reason, &text)
         .await;
+    let source = after.copied_from.as_ref();
+    if let Happened::Succeeded(_) = happened
+        && let Some(source) = source.filter(|source| source::is_second_choice(observed, source))
+    {
+        let reason = Reason::StandbyNotUsed;
+        let text = reason.explain(&format!("It was {}", source::shown_source(source)));
+        context
+            .events
+            .publish(&observed.backup, EventType::Normal, reason, &text)
+            .await;
+    }
     // A cluster's owner looks at the cluster: what fails there is told there too.
     if let (Happened::Failed(_), Some(cluster)) = (happened, &observed.cluster) {
         let text = format!("PerconaPGBackup {name}: {text}");
@@ -74,17 +92,86 @@ fn news(
             let text = format!("{label} is in the repository with its WAL");
             Some((EventType::Normal, Reason::Succeeded, text))
         }
-        Happened::Begins(..) | Happened::Runs(..) => {
-            let state = after.state.clone().unwrap_or_default();
-            if before.state.clone().unwrap_or_default() == state {
-                return None;
-            }
-            let job = after.job_name.clone().unwrap_or_default();
-            Some((
-                EventType::Normal,
-                Reason::InProgress,
-                format!("{job} is {}", state.as_str()),
-            ))
-        }
+        Happened::Begins(..) | Happened::Runs(..) => lost_try(before, after).or_else(|| begun(before, after)),
+    }
+}
+
+fn begun(
+    before: &PerconaPGBackupStatus,
+    after: &PerconaPGBackupStatus,
+) -> Option<(EventType, Reason, String)> {
+    let state = after.state.clone().unwrap_or_default();
+    if before.state.clone().unwrap_or_default() == state {
+        return None;
+    }
+    let job = after.job_name.clone().unwrap_or_default();
+    let text = format!("{job} is {}", state.as_str());
+    Some((EventType::Normal, Reason::InProgress, text))
+}
+
+/// A try that ended without a backup, or one that cannot begin: once for each, as its Pod is named in the text. What Kubernetes
+/// says of a Pod that cannot begin changes all the time, and is told once.
+fn lost_try(
+    before: &PerconaPGBackupStatus,
+    after: &PerconaPGBackupStatus,
+) -> Option<(EventType, Reason, String)> {
+    let running = |status: &PerconaPGBackupStatus| {
+        let condition = conditions::find(&status.conditions, ConditionType::Running.as_str())?;
+        let reason = Reason::from_word(&condition.reason)?;
+        (condition.status == "False").then(|| (reason, condition.message.clone()))
+    };
+    let (reason, text) = running(after).filter(|(reason, _)| *reason != Reason::InProgress)?;
+    let told = running(before).is_some_and(|(told, told_text)| {
+        told == reason && (told_text == text || reason == Reason::PodNotStarting)
+    });
+    (!told).then_some((EventType::Warning, reason, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::api::conditions::Status;
+
+    fn running(holds: Status, reason: Reason, text: &str) -> PerconaPGBackupStatus {
+        let mut status = PerconaPGBackupStatus::default();
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        conditions::set(
+            &mut status.conditions,
+            "Running",
+            holds,
+            reason.as_str(),
+            text,
+            None,
+            at,
+        );
+        status
+    }
+
+    fn told(before: &PerconaPGBackupStatus, after: &PerconaPGBackupStatus) -> Option<Reason> {
+        lost_try(before, after).map(|(_, reason, _)| reason)
+    }
+
+    #[test]
+    fn each_try_that_is_lost_is_told_once() {
+        let works = running(Status::True, Reason::InProgress, "pgBackRest is at work");
+        let first = running(Status::False, Reason::OutOfMemory, "Pod a was killed");
+        let second = running(Status::False, Reason::OutOfMemory, "Pod b was killed");
+        let starts = running(Status::False, Reason::InProgress, "Pod b is starting");
+        assert_eq!(told(&works, &first), Some(Reason::OutOfMemory));
+        assert_eq!(told(&first, &first), None);
+        assert_eq!(told(&first, &starts), None);
+        assert_eq!(told(&starts, &second), Some(Reason::OutOfMemory));
+        assert_eq!(told(&works, &works), None);
+    }
+
+    #[test]
+    fn a_pod_that_cannot_start_is_told_once_though_its_words_change() {
+        let nothing = PerconaPGBackupStatus::default();
+        let one = running(Status::False, Reason::PodNotStarting, "ErrImagePull");
+        let other = running(Status::False, Reason::PodNotStarting, "ImagePullBackOff");
+        assert_eq!(told(&nothing, &one), Some(Reason::PodNotStarting));
+        assert_eq!(told(&one, &other), None);
     }
 }

@@ -2,29 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::FIELD_MANAGER;
-use super::decide::state;
+use super::decide::{job_has_ended, state};
 use super::dereference::Observed;
-use crate::api::names::{FINALIZER_BACKUP, LABEL_CLUSTER, LABEL_MANAGED_BY, LABEL_PGBACKREST_REPO, OPERATOR};
-use crate::api::{PerconaPGBackup, time};
+use crate::api::PerconaPGBackup;
+use crate::api::names::{FINALIZER_BACKUP, FINALIZER_EXPIRE};
+use crate::controllers::turns::{Turn, Turns};
 use crate::controllers::writer::{WriteError, Writer};
-use crate::pgbackrest::lease::{self, Decision, Holder, LeaseView, Liveness};
+use crate::pgbackrest::lease::{Holder, Liveness};
 
 /// Finalizer of the compatible operator; a cluster that moved over still has it on its backups.
 const FINALIZER_UPSTREAM: &str = "internal.percona.com/delete-backup";
-
-/// Whether the Lease is ours now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
-    /// It is.
-    Ours,
-    /// Another one has it: its `holderIdentity`.
-    Of(String),
-}
 
 /// Writes for one backup.
 pub struct Apply<'a> {
@@ -51,47 +41,25 @@ impl Apply<'_> {
     /// Enters us as the holder of the repository's Lease, if that is free.
     pub async fn take_turn(&self, now: DateTime<Utc>) -> Result<Turn, WriteError> {
         let me = holder(&self.observed.backup);
-        let view = self.observed.lease.as_ref().map(view);
-        let written = match lease::decide(view.as_ref(), &me, |other| self.liveness(other), now) {
-            Decision::Held | Decision::Renew => return Ok(Turn::Ours),
-            Decision::Wait { holder, .. } => return Ok(Turn::Of(holder)),
-            Decision::Create => {
-                self.writer
-                    .create(self.namespace, &self.claim(&me, now), FIELD_MANAGER)
-                    .await
-            }
-            Decision::Take { evicted } => {
-                if let Some(evicted) = evicted {
-                    tracing::info!(evicted, "the repository's Lease was held by one that is gone");
-                }
-                self.writer
-                    .replace(self.namespace, &self.claim(&me, now), FIELD_MANAGER)
-                    .await
-            }
-        };
-        match written {
-            Ok(_) => Ok(Turn::Ours),
-            // Somebody was faster: who it is, the next look tells.
-            Err(error) if error.is_conflict() => Ok(Turn::Of("another command".to_owned())),
-            Err(error) => Err(error),
-        }
+        self.turns().take(&me, |other| self.liveness(other), now).await
     }
 
     /// Frees the Lease, if it is ours.
     pub async fn end_turn(&self) -> Result<(), WriteError> {
-        let me = holder(&self.observed.backup).to_string();
-        let Some(lease) = &self.observed.lease else {
-            return Ok(());
-        };
-        if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref()) != Some(&me) {
-            return Ok(());
-        }
-        let mut free = lease.clone();
-        free.metadata.managed_fields = None;
-        free.spec = Some(LeaseSpec::default());
-        match self.writer.replace(self.namespace, &free, FIELD_MANAGER).await {
-            Err(error) if !error.is_conflict() && !error.is_refusal() => Err(error),
-            _ => Ok(()),
+        self.turns().end(&holder(&self.observed.backup)).await
+    }
+
+    fn turns(&self) -> Turns<'_> {
+        let backup = &self.observed.backup;
+        let cluster = self.observed.cluster.as_ref();
+        Turns {
+            writer: self.writer,
+            namespace: self.namespace,
+            cluster: &backup.spec.pg_cluster,
+            owner: cluster.and_then(|cluster| cluster.controller_owner_ref(&())),
+            repository: backup.spec.repo_name.as_deref().unwrap_or_default(),
+            lease: self.observed.lease.as_ref(),
+            manager: FIELD_MANAGER,
         }
     }
 
@@ -101,6 +69,16 @@ impl Apply<'_> {
             Err(error) if !error.is_conflict() => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// What the backup's cluster would have removed from the repository stays there: the cluster is gone, or going.
+    pub async fn leave_in_repository(&self) -> Result<(), WriteError> {
+        self.writer
+            .remove_finalizers(
+                &self.observed.backup,
+                &[FINALIZER_BACKUP, FINALIZER_UPSTREAM, FINALIZER_EXPIRE],
+            )
+            .await
     }
 
     /// Ends the Job and its Pods; `true` when nothing of them is left.
@@ -116,40 +94,13 @@ impl Apply<'_> {
         Ok(false)
     }
 
-    fn claim(&self, me: &Holder, now: DateTime<Utc>) -> Lease {
-        let backup = &self.observed.backup;
-        let repository = backup.spec.repo_name.clone().unwrap_or_default();
-        let existing = self.observed.lease.as_ref();
-        let labels = [
-            (LABEL_CLUSTER, backup.spec.pg_cluster.clone()),
-            (LABEL_MANAGED_BY, OPERATOR.to_owned()),
-            (LABEL_PGBACKREST_REPO, repository.clone()),
-        ];
-        let owner = self
-            .observed
-            .cluster
-            .as_ref()
-            .and_then(|cluster| cluster.controller_owner_ref(&()));
-        Lease {
-            metadata: ObjectMeta {
-                name: Some(lease::name(&backup.spec.pg_cluster, &repository)),
-                namespace: Some(self.namespace.to_owned()),
-                resource_version: existing.and_then(kube::ResourceExt::resource_version),
-                labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
-                owner_references: owner.map(|owner| vec![owner]),
-                ..ObjectMeta::default()
-            },
-            spec: Some(LeaseSpec {
-                holder_identity: Some(me.to_string()),
-                acquire_time: Some(time::to_kubernetes_micro(now)),
-                ..LeaseSpec::default()
-            }),
-        }
-    }
-
     fn liveness(&self, other: &Holder) -> Liveness {
-        let Holder::Backup { uid, .. } = other else {
-            return Liveness::Unknown;
+        let uid = match other {
+            Holder::Backup { uid, .. } => uid,
+            Holder::Job { .. } if self.observed.lease_job.as_ref().is_none_or(job_has_ended) => {
+                return Liveness::Gone;
+            }
+            _ => return Liveness::Unknown,
         };
         let found = self
             .observed
@@ -167,15 +118,6 @@ fn holder(backup: &PerconaPGBackup) -> Holder {
     Holder::Backup {
         name: backup.name_any(),
         uid: backup.uid().unwrap_or_default(),
-    }
-}
-
-fn view(lease: &Lease) -> LeaseView {
-    let spec = lease.spec.clone().unwrap_or_default();
-    LeaseView {
-        holder: spec.holder_identity,
-        renewed_at: spec.renew_time.as_ref().map(time::from_kubernetes_micro),
-        duration_seconds: spec.lease_duration_seconds,
     }
 }
 

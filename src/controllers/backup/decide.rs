@@ -13,6 +13,7 @@ use crate::api::names::LABEL_IMPORTED;
 use crate::api::repository::Repository;
 use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
+use crate::controllers::cluster::validate::jobs::of_variables;
 use crate::controllers::cluster::volumes;
 use crate::domain::options::BackupOptions;
 
@@ -132,6 +133,11 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
     }
     let options = BackupOptions::parse(&backup.spec.options)
         .map_err(|error| now(Reason::InvalidOptions, format!("The {error}")))?;
+    let container = backup.spec.container_options.as_ref();
+    if let Some(what) = container.and_then(|options| of_variables(&options.env)) {
+        let what = format!("In spec.containerOptions.env, {what}");
+        return Err(now(Reason::InvalidOptions, what));
+    }
     let name = &backup.spec.pg_cluster;
     let Some(cluster) = cluster else {
         let what = format!("There is no PerconaPGCluster {name} in this namespace");
@@ -278,6 +284,12 @@ pub fn is_active(backup: &PerconaPGBackup) -> bool {
     matches!(state(backup), JobState::Starting | JobState::Running)
 }
 
+/// It has ended, well or not.
+#[must_use]
+pub fn is_terminal(backup: &PerconaPGBackup) -> bool {
+    state(backup).is_terminal()
+}
+
 /// State as last written.
 #[must_use]
 pub fn state(backup: &PerconaPGBackup) -> JobState {
@@ -304,8 +316,31 @@ pub fn deadline(backup: &PerconaPGBackup) -> DateTime<Utc> {
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// Whether a Job has ended, well or not.
+#[must_use]
+pub fn job_has_ended(job: &Job) -> bool {
+    ended(job).is_some()
+}
+
+/// When a Job has ended.
+#[must_use]
+pub fn job_ended(job: &Job) -> Option<DateTime<Utc>> {
+    let status = job.status.as_ref()?;
+    let failed = || {
+        let conditions = status.conditions.as_ref()?;
+        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
+        condition.last_transition_time.as_ref()
+    };
+    status
+        .completion_time
+        .as_ref()
+        .or_else(failed)
+        .map(time::from_kubernetes)
+}
+
 /// Whether the Job has ended, and well.
-fn ended(job: &Job) -> Option<bool> {
+#[must_use]
+pub fn ended(job: &Job) -> Option<bool> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let holds = |type_: &str| {
         conditions

@@ -1,8 +1,9 @@
 //! All reads of a reconcile but those of the repository. Bounded in time.
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Endpoints, Pod};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 
@@ -11,11 +12,13 @@ use super::decide::state;
 use crate::api::backup::JobState;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::VolumeReads;
+use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
 use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
-use crate::pgbackrest::lease;
+use crate::controllers::turns;
+use crate::pgbackrest::lease::{self, Holder};
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -28,8 +31,32 @@ pub struct Observed {
     /// Pods of the Job, oldest first.
     pub pods: Vec<Pod>,
     pub lease: Option<Lease>,
+    /// The Job that holds the Lease, where one does that is no backup's.
+    pub lease_job: Option<Job>,
     /// The other backups of the cluster.
     pub others: Vec<PerconaPGBackup>,
+    /// Who leads the cluster.
+    pub leader: Option<Leader>,
+}
+
+/// The primary, as Patroni's Endpoints name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// Name of its Pod.
+    pub pod: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+impl Leader {
+    fn of(endpoints: &Endpoints) -> Option<Self> {
+        let annotation = |name: &str| endpoints.annotations().get(name).filter(|text| !text.is_empty());
+        let since = DateTime::parse_from_rfc3339(annotation("acquireTime")?).ok()?;
+        Some(Self {
+            pod: annotation("leader")?.clone(),
+            since: since.to_utc(),
+        })
+    }
 }
 
 /// Reads everything: what others are there from the watch, the rest from the API server.
@@ -53,9 +80,16 @@ async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result
     let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
+    let leader_of = Names {
+        cluster: name.clone(),
+        namespace: namespace.clone(),
+        dns_suffix: String::new(),
+    }
+    .ha();
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job_name}"));
 
-    let (cluster, job, pods, lease, others) = futures::try_join!(
+    let (cluster, job, pods, lease, leader, others) = futures::try_join!(
         async {
             clusters
                 .get_opt(&name)
@@ -77,8 +111,18 @@ async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result
                 .await
                 .map_err(ReadError::of("the Lease"))
         },
+        async {
+            endpoints
+                .get_opt(&leader_of)
+                .await
+                .map_err(ReadError::of("Endpoints"))
+        },
         others(client, fleet, &backup),
     )?;
+    let lease_job = match lease.as_ref().and_then(turns::holder) {
+        Some(Holder::Job { name, .. }) => jobs.get_opt(&name).await.map_err(ReadError::of("the Job"))?,
+        _ => None,
+    };
     let sources = match &cluster {
         Some(cluster) => cluster_reads::read_sources(client, fleet, &namespace, cluster).await?,
         None => Sources::new(),
@@ -101,6 +145,8 @@ async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result
         job,
         pods,
         lease,
+        lease_job,
+        leader: leader.as_ref().and_then(Leader::of),
     })
 }
 
@@ -128,4 +174,27 @@ async fn others(
         }
     }
     Ok(others)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_primary_is_known_with_the_time_since_when_it_leads() {
+        let endpoints = |annotations: serde_json::Value| -> Endpoints {
+            serde_json::from_value(serde_json::json!({"metadata": {"annotations": annotations}})).unwrap()
+        };
+        let leader = Leader::of(&endpoints(serde_json::json!({
+            "leader": "app-a-bbbb-0", "acquireTime": "2026-11-20T23:31:05.060835+00:00", "ttl": "30",
+        })))
+        .unwrap();
+        assert_eq!(
+            (leader.pod.as_str(), leader.since.timestamp()),
+            ("app-a-bbbb-0", 1_795_217_465)
+        );
+        // Nobody leads while a new one is chosen.
+        let nobody = endpoints(serde_json::json!({"leader": "", "acquireTime": "2026-11-20T23:31:05+00:00"}));
+        assert_eq!(Leader::of(&nobody), None);
+    }
 }

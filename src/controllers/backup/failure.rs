@@ -1,15 +1,22 @@
 //! What stands in the way of a backup, in words for a person: what happened, what it means, what to do.
 
+use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
-use kube::ResourceExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::dereference::Leader;
+use super::fate::{fate, own};
 use crate::agent::report::BackupOutcome;
-use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions};
-use crate::pgbackrest::exit_code::{self, Command, Evidence};
-use crate::pgbackrest::failure::FailureKind;
+use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions, time};
+use crate::pgbackrest::exit_code::{self, Command};
+use crate::pgbackrest::failure::{FailureKind, Permanence};
 
 /// What Kubernetes says of a Job that ran into `activeDeadlineSeconds`.
 const PAST_DEADLINE: &str = "DeadlineExceeded";
+
+/// pgBackRest fails when a primary goes; so much later at most another one leads, and a little more.
+const SUCCESSION: TimeDelta = TimeDelta::seconds(90);
+const TIME: &str = "%H:%M:%S UTC";
 
 /// A reason and the whole text that goes with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,60 +37,95 @@ impl Trouble {
     }
 }
 
-/// Why a Job failed, from the last of its Pods and from our own look at the repository.
-pub fn of_job(
-    pods: &[Pod],
-    repository: Option<FailureKind>,
-    looked: Option<&str>,
-    job_says: &str,
-) -> Trouble {
+/// What is known beside the Pods when they are judged.
+#[derive(Clone, Copy, Default)]
+pub struct Evidence<'a> {
+    /// What our own look at the repository found: the kind, and its text.
+    pub repository: Option<(FailureKind, &'a str)>,
+    /// Who leads the cluster.
+    pub leader: Option<&'a Leader>,
+    /// What Kubernetes says of a Job that has failed.
+    pub job: &'a str,
+}
+
+/// Why a Job failed, from the last of its Pods that did not end well.
+pub fn of_job(pods: &[Pod], evidence: Evidence<'_>) -> Trouble {
+    let job_says = evidence.job;
     if job_says.contains(PAST_DEADLINE) {
         let what =
             format!("It ran longer than jobs.activeDeadlineSeconds allows, and was stopped. {job_says}");
         return Trouble::new(Reason::Stalled, what);
     }
-    let ended = pods.iter().rev().find_map(|pod| Some((pod, terminated(pod)?)));
-    let Some((pod, state)) = ended else {
-        return Trouble::new(
-            Reason::Interrupted,
-            format!("No Pod of the Job is left. {job_says}"),
-        );
-    };
-    if state.reason.as_deref() == Some("OOMKilled") {
-        let what = format!(
-            "Pod {} was killed: out of memory (limit {})",
-            pod.name_any(),
-            memory_limit(pod)
-        );
-        return Trouble::new(Reason::BackupFailed, what);
+    pods.iter()
+        .rev()
+        .find_map(|pod| of_pod(pod, evidence))
+        .unwrap_or_else(|| {
+            Trouble::new(
+                Reason::Interrupted,
+                format!("No Pod of the Job is left. {job_says}"),
+            )
+        })
+}
+
+/// Why a try ended without a backup: what was done to its Pod, or what pgBackRest says. Nothing while it has not ended.
+pub fn of_pod(pod: &Pod, evidence: Evidence<'_>) -> Option<Trouble> {
+    if let Some(trouble) = fate(pod) {
+        return Some(trouble);
     }
-    let outcome: BackupOutcome = state
-        .message
-        .as_deref()
-        .and_then(|message| serde_json::from_str(message).ok())
-        .unwrap_or_default();
+    let state = terminated(pod)?;
+    let outcome = outcome(state);
+    if outcome.refused {
+        return Some(Trouble::new(Reason::InvalidOptions, outcome.message));
+    }
     if outcome.stalled {
-        return Trouble::new(Reason::Stalled, outcome.message);
+        return Some(Trouble::new(Reason::Stalled, outcome.message));
     }
-    let evidence = Evidence {
+    let repository = evidence.repository.map(|(kind, _)| kind);
+    let coarse = exit_code::Evidence {
         repository,
         http_status: outcome.http_status,
         error_types: &outcome.error_types,
     };
-    let kind = exit_code::classify(Command::Backup, outcome.exit, &evidence).map(|failure| failure.kind);
+    let kind = exit_code::classify(Command::Backup, outcome.exit, &coarse).map(|failure| failure.kind);
     let said = match outcome.exit {
         Some(code) => format!("pgBackRest ended with {code}: {}", outcome.message),
         None if outcome.message.is_empty() => format!("The container ended with {}", state.exit_code),
         None => outcome.message.clone(),
     };
-    match kind {
-        Some(kind) if Some(kind) == repository => Trouble::new(
-            kind.reason(),
-            format!("{} ({said})", looked.unwrap_or_default().trim_end_matches('.')),
-        ),
-        Some(kind) => Trouble::new(kind.reason(), said),
-        None => Trouble::new(Reason::BackupFailed, format!("{said}. {job_says}")),
-    }
+    Some(match (kind, evidence.repository) {
+        (Some(kind), Some((found, text))) if kind == found => {
+            Trouble::new(kind.reason(), format!("{} ({said})", text.trim_end_matches('.')))
+        }
+        (Some(kind), _) => match evidence.leader.filter(|leader| is_behind(leader, kind, state)) {
+            Some(leader) => {
+                let what = format!(
+                    "{} leads since {} ({said})",
+                    leader.pod,
+                    leader.since.format(TIME)
+                );
+                Trouble::new(Reason::PrimaryChanged, what)
+            }
+            None => Trouble::new(kind.reason(), said),
+        },
+        (None, _) => Trouble::new(Reason::BackupFailed, format!("{said}. {}", evidence.job)),
+    })
+}
+
+/// Whether a change of the primary is behind a failure: one that began to lead while the try ran or as it ended.
+fn is_behind(leader: &Leader, kind: FailureKind, state: &ContainerStateTerminated) -> bool {
+    let at = |time: &Option<Time>| time.as_ref().map(time::from_kubernetes);
+    let (Some(begun), Some(ended)) = (at(&state.started_at), at(&state.finished_at)) else {
+        return false;
+    };
+    kind.permanence() == Permanence::Transient && (begun..=ended + SUCCESSION).contains(&leader.since)
+}
+
+/// What the agent says at its end; empty when it was killed.
+pub fn outcome(state: &ContainerStateTerminated) -> BackupOutcome {
+    let message = state.message.as_deref();
+    message
+        .and_then(|message| serde_json::from_str(message).ok())
+        .unwrap_or_default()
 }
 
 /// WAL that does not arrive has a cause, which the condition of archiving knows: a store may be full for a backup's WAL
@@ -131,10 +173,7 @@ fn unhealthy_archiving(cluster: &PerconaPGCluster) -> Option<(Reason, &str)> {
 
 /// How the container with pgBackRest ended, if it has.
 pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let status = statuses
-        .iter()
-        .find(|status| status.name == super::build::CONTAINER)?;
+    let status = own(pod)?;
     let state = status.state.as_ref().and_then(|state| state.terminated.as_ref());
     state.or(status
         .last_state
@@ -142,104 +181,5 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
         .and_then(|state| state.terminated.as_ref()))
 }
 
-fn memory_limit(pod: &Pod) -> String {
-    let limit = || {
-        let container = pod.spec.as_ref()?.containers.first()?;
-        let limits = container.resources.as_ref()?.limits.as_ref()?;
-        Some(limits.get("memory")?.0.clone())
-    };
-    limit().unwrap_or_else(|| "none; the node's memory".to_owned())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pod(state: &serde_json::Value) -> Pod {
-        serde_json::from_value(serde_json::json!({
-            "metadata": {"name": "p"},
-            "spec": {"containers": [{"name": "pgbackrest", "resources": {"limits": {"memory": "64Mi"}}}]},
-            "status": {"containerStatuses": [{
-                "name": "pgbackrest", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-                "state": {"terminated": state}
-            }]}
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn our_own_look_names_the_cause_behind_a_coarse_code() {
-        let message = r#"{"exit":55,"errorTypes":["FileMissingError"],"message":"[055]: raised"}"#;
-        let pods = [pod(&serde_json::json!({"exitCode": 10, "message": message}))];
-        let told = of_job(
-            &pods,
-            Some(FailureKind::BucketMissing),
-            Some("Bucket b is not there"),
-            "",
-        );
-        assert_eq!(told.reason, Reason::BucketMissing);
-        assert!(told.message.contains("Bucket b is not there"), "{}", told.message);
-        assert_eq!(of_job(&pods, None, None, "").reason, Reason::StanzaMissing);
-    }
-
-    #[test]
-    fn a_kill_for_memory_is_told_with_the_limit() {
-        let pods = [pod(&serde_json::json!({"exitCode": 137, "reason": "OOMKilled"}))];
-        let told = of_job(&pods, None, None, "");
-        assert!(told.message.contains("64Mi"), "{}", told.message);
-    }
-
-    #[test]
-    fn one_that_stood_still_or_ran_too_long_is_told_as_that() {
-        let message = r#"{"exit":63,"stalled":true,"message":"nothing moved for 60 s"}"#;
-        let pods = [pod(&serde_json::json!({"exitCode": 11, "message": message}))];
-        let told = of_job(&pods, None, None, "Job has reached the specified backoff limit");
-        assert_eq!(told.reason, Reason::Stalled);
-        assert!(
-            told.message.contains("nothing moved for 60 s"),
-            "{}",
-            told.message
-        );
-        // Its Pods are gone by then.
-        let told = of_job(
-            &[],
-            None,
-            None,
-            "DeadlineExceeded: Job was active longer than specified deadline",
-        );
-        assert_eq!(told.reason, Reason::Stalled);
-        assert!(told.message.contains("activeDeadlineSeconds"), "{}", told.message);
-    }
-
-    #[test]
-    fn a_job_without_pods_was_interrupted() {
-        assert_eq!(of_job(&[], None, None, "x").reason, Reason::Interrupted);
-    }
-
-    #[test]
-    fn behind_missing_wal_stands_what_archiving_says() {
-        let cluster = |status: &str| -> PerconaPGCluster {
-            serde_json::from_value(serde_json::json!({
-                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "c"},
-                "spec": {"postgresVersion": 18, "instances": [{"name": "a", "dataVolumeClaimSpec": {}}],
-                         "backups": {"pgbackrest": {"repos": []}}},
-                "status": {"conditions": [{
-                    "type": "ArchivingHealthy", "status": status, "reason": "StoreFull", "message": "repo1 refuses",
-                    "lastTransitionTime": "2026-11-21T00:00:00Z"
-                }]}
-            }))
-            .unwrap()
-        };
-        let missing = || Trouble::new(Reason::WalMissing, "82");
-        let told = behind_missing_wal(missing(), Some(&cluster("False")));
-        assert!(told.reason == Reason::StoreFull && told.message.contains("repo1 refuses"));
-        assert_eq!(behind_missing_wal(missing(), Some(&cluster("True"))), missing());
-        assert_eq!(
-            refused_wal(Some(&cluster("False"))).unwrap().reason,
-            Reason::StoreFull
-        );
-        assert_eq!(refused_wal(Some(&cluster("True"))), None);
-        let other = Trouble::new(Reason::Interrupted, "x");
-        assert_eq!(behind_missing_wal(other.clone(), Some(&cluster("False"))), other);
-    }
-}
+mod tests;

@@ -11,12 +11,16 @@ mod build;
 mod decide;
 mod dereference;
 mod failure;
+mod fate;
 mod reconcile;
 pub mod request;
+mod source;
 mod status;
+mod tries;
 mod verify;
 mod watch;
 
+pub use decide::{ended, is_terminal, job_ended, job_has_ended};
 pub use watch::run;
 
 /// Field manager of this controller in server-side apply.

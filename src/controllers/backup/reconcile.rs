@@ -7,14 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
 
-use super::apply::{Apply, Turn};
+use super::apply::Apply;
 use super::budget::Budget;
 use super::decide::{self, Accepted, Step};
 use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
 use super::status::{self, Happened};
 use super::verify::{self, Look};
-use super::{announce, build};
+use super::{announce, build, tries};
 use crate::api::backup::JobState;
 use crate::api::{PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
@@ -22,6 +22,7 @@ use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Backup, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::turns::Turn;
 use crate::domain::progress::Tracker;
 use crate::pgbackrest::repository::BackupEvidence;
 
@@ -131,7 +132,15 @@ impl One<'_> {
         }
         self.apply().end_turn().await?;
         self.forget();
-        self.apply().let_go().await?;
+        // Whoever removes backups from the repository does so for a cluster that stays.
+        let stays = |cluster: &PerconaPGCluster| {
+            cluster.metadata.deletion_timestamp.is_none() && cluster.spec.backups.is_enabled()
+        };
+        if self.cluster().is_some_and(stays) {
+            self.apply().let_go().await?;
+        } else {
+            self.apply().leave_in_repository().await?;
+        }
         Ok(Action::await_change())
     }
 
@@ -271,6 +280,11 @@ impl One<'_> {
         } else {
             self.tell(&Happened::Begins(accepted, &image)).await?;
         }
+        if self.observed.pods.is_empty() {
+            // A Pod that Kubernetes does not make wakes nobody.
+            let patience = tries::PATIENCE.to_std().unwrap_or(WAITING);
+            return Ok(Action::requeue(patience + Duration::from_millis(50)));
+        }
         Ok(Action::await_change())
     }
 
@@ -280,7 +294,12 @@ impl One<'_> {
             Ok(access) => verify::after(access, self.observed).await,
             Err(trouble) => Err(trouble.clone()),
         };
-        let ended = job_ended(self.observed).unwrap_or(self.now);
+        let ended = self
+            .observed
+            .job
+            .as_ref()
+            .and_then(decide::job_ended)
+            .unwrap_or(self.now);
         let waited = self.now - ended;
         match found {
             Ok(Some(evidence)) if evidence.is_complete() => self.succeed(&evidence).await,
@@ -324,12 +343,12 @@ impl One<'_> {
     ) -> Result<Action, Failure> {
         let evidence = verify::evidence(access, self.observed, accepted).await;
         let says = job_says(self.observed);
-        let trouble = failure::of_job(
-            &self.observed.pods,
-            evidence.as_ref().map(|(kind, _)| *kind),
-            evidence.as_ref().map(|(_, text)| text.as_str()),
-            &says,
-        );
+        let evidence = failure::Evidence {
+            repository: evidence.as_ref().map(|(kind, text)| (*kind, text.as_str())),
+            leader: self.observed.leader.as_ref(),
+            job: &says,
+        };
+        let trouble = failure::of_job(&self.observed.pods, evidence);
         self.fail(&failure::behind_missing_wal(trouble, self.cluster()))
             .await
     }
@@ -340,7 +359,7 @@ impl One<'_> {
 
     fn validated(&self, cluster: &PerconaPGCluster) -> Result<ValidatedCluster, Trouble> {
         let images = ImageDefaults::of(&self.shared.context.settings);
-        validate(
+        let validated = validate(
             cluster,
             &images,
             &Existence {
@@ -350,7 +369,15 @@ impl One<'_> {
             &self.observed.user.options,
             std::collections::BTreeSet::default(),
         )
-        .map_err(|refusal| Trouble::new(refusal.reason, &refusal.message))
+        .map_err(|refusal| Trouble::new(refusal.reason, &refusal.message))?;
+        let no_jobs = validated
+            .backups
+            .as_ref()
+            .and_then(|backups| backups.no_jobs.as_ref());
+        match no_jobs {
+            Some(what) => Err(Trouble::new(Reason::InvalidSpecification, what)),
+            None => Ok(validated),
+        }
     }
 
     fn track(&self) -> Option<crate::domain::progress::Progress> {
@@ -390,20 +417,6 @@ fn wal_missing(evidence: &BackupEvidence) -> Trouble {
         evidence.backup.label.as_str()
     );
     Trouble::new(Reason::WalMissing, what)
-}
-
-fn job_ended(observed: &Observed) -> Option<DateTime<Utc>> {
-    let status = observed.job.as_ref()?.status.as_ref()?;
-    let failed = || {
-        let conditions = status.conditions.as_ref()?;
-        let condition = conditions.iter().find(|condition| condition.type_ == "Failed")?;
-        condition.last_transition_time.as_ref()
-    };
-    status
-        .completion_time
-        .as_ref()
-        .or_else(failed)
-        .map(time::from_kubernetes)
 }
 
 fn job_says(observed: &Observed) -> String {

@@ -1,13 +1,16 @@
 //! Status of a backup as a function of what was observed, what happened, and the clock that is passed in.
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::ResourceExt as _;
 
-use super::build::{CONTAINER, job_name};
+use super::build::job_name;
 use super::decide::Accepted;
 use super::dereference::Observed;
 use super::failure::Trouble;
+use super::fate::{own, silent_node};
+use super::source::{copied_from, shown_source};
+use super::tries::{not_running, tries, try_before};
 use crate::agent::report::{BackupProgress as Reported, PROGRESS_ANNOTATION};
 use crate::api::backup::{BackupOrigin, BackupProgress, JobState, PerconaPGBackup, PerconaPGBackupStatus};
 use crate::api::conditions::{self, Status};
@@ -17,7 +20,7 @@ use crate::domain::progress::{Progress, Sample, Tracker};
 use crate::domain::size::Bytes;
 use crate::pgbackrest::repository::BackupEvidence;
 
-const ENDED: &str = "pgBackRest has ended";
+pub const ENDED: &str = "pgBackRest has ended";
 
 /// What happened in this reconcile.
 pub enum Happened<'a> {
@@ -91,16 +94,22 @@ impl Draft<'_> {
             self.status.state = Some(JobState::Starting);
         }
         self.begun(accepted, image);
-        let (reason, text) = not_running(self.observed);
+        let (reason, text) = not_running(self.observed, self.now);
         self.say(ConditionType::Running, Status::False, reason, &text);
     }
 
     fn runs(&mut self, accepted: &Accepted, image: &str, progress: Option<&Progress>) {
         self.status.state = Some(JobState::Running);
         self.begun(accepted, image);
-        let text = match self.observed.pods.len() {
+        let text = match tries(self.observed) {
             0 | 1 => "pgBackRest is at work".to_owned(),
-            tries => format!("pgBackRest is at work; try {tries}: the one before was interrupted or failed"),
+            tries => {
+                let before = try_before(self.observed);
+                let why = before.map_or_else(String::new, |trouble| {
+                    format!(", the one before: {}", trouble.reason)
+                });
+                format!("pgBackRest is at work; try {tries}{why}")
+            }
         };
         self.say(ConditionType::Running, Status::True, Reason::InProgress, &text);
         if self.status.started_at.is_none() {
@@ -126,8 +135,13 @@ impl Draft<'_> {
         self.status.state = Some(JobState::Succeeded);
         self.status.error = None;
         confirmed(&mut self.status, evidence);
+        let copied_from = copied_from(self.observed, evidence);
         let label = evidence.backup.label.as_str();
-        let text = format!("backup.info lists {label}, and its WAL is in the archive");
+        let text = format!(
+            "backup.info lists {label}, copied from {}, and its WAL is in the archive",
+            shown_source(&copied_from)
+        );
+        self.status.copied_from = Some(copied_from);
         self.say(ConditionType::Running, Status::False, Reason::Succeeded, ENDED);
         self.say(ConditionType::Verified, Status::True, Reason::Succeeded, &text);
         self.say(ConditionType::Complete, Status::True, Reason::Succeeded, &text);
@@ -248,12 +262,13 @@ pub fn reported(pod: &Pod) -> Option<Reported> {
     serde_json::from_str(text).ok()
 }
 
-/// The Pod whose container runs now.
+/// The Pod whose container runs now, as far as can be known: one on a node that does not answer does not count.
 #[must_use]
 pub fn running(observed: &Observed) -> Option<&Pod> {
     observed.pods.iter().rev().find(|pod| {
         pod.metadata.deletion_timestamp.is_none()
             && container_state(pod).is_some_and(|state| state.running.is_some())
+            && silent_node(pod).is_none()
     })
 }
 
@@ -265,53 +280,8 @@ fn started(observed: &Observed, now: DateTime<Utc>) -> DateTime<Utc> {
     at().unwrap_or(now)
 }
 
-fn container_state(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerState> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let status = statuses.iter().find(|status| status.name == CONTAINER)?;
-    status.state.as_ref()
-}
-
-/// Why pgBackRest does not run although its Job is there.
-fn not_running(observed: &Observed) -> (Reason, String) {
-    let Some(pod) = observed.pods.last() else {
-        return (Reason::InProgress, "The Job has no Pod yet".to_owned());
-    };
-    let name = pod.name_any();
-    let status = pod.status.clone().unwrap_or_default();
-    let unscheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    if let Some(condition) = unscheduled {
-        let text = condition.message.clone().unwrap_or_default();
-        return (
-            Reason::PodNotStarting,
-            format!("Pod {name} is not scheduled: {text}"),
-        );
-    }
-    let waiting = status
-        .init_container_statuses
-        .iter()
-        .flatten()
-        .chain(status.container_statuses.iter().flatten())
-        .filter_map(|container| container.state.as_ref()?.waiting.as_ref())
-        .find(|waiting| {
-            !matches!(
-                waiting.reason.as_deref(),
-                None | Some("PodInitializing" | "ContainerCreating")
-            )
-        });
-    if let Some(waiting) = waiting {
-        let reason = waiting.reason.clone().unwrap_or_default();
-        let text = waiting.message.clone().unwrap_or_default();
-        return (Reason::PodNotStarting, format!("Pod {name}: {reason} {text}"));
-    }
-    if super::failure::terminated(pod).is_some() {
-        let text = format!("Pod {name} ended without a backup; another try follows");
-        return (Reason::Interrupted, text);
-    }
-    (Reason::InProgress, format!("Pod {name} is starting"))
+fn container_state(pod: &Pod) -> Option<&ContainerState> {
+    own(pod)?.state.as_ref()
 }
 
 #[cfg(test)]

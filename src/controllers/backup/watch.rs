@@ -53,7 +53,7 @@ fn due(
         }
         News::Work(key) => vec![key],
         News::Cluster(key) => unfinished(&fleet, &key),
-        News::Part(_) | News::Report(_) | News::Gone { .. } => Vec::new(),
+        News::Part(_) | News::Report(_) | News::Expiry(_) | News::Gone { .. } => Vec::new(),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, PerconaPGCluster, Reason};
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
-use crate::controllers::{archive, schedule};
+use crate::controllers::{archive, retention, schedule};
 
 /// Writes a status.
 pub async fn write(
@@ -25,10 +25,12 @@ pub async fn write(
     // Other controllers', with field managers of their own.
     status.recovery = None;
     status.schedules.clear();
+    status.retention.clear();
     status.conditions.retain(|condition| {
         !archive::CONDITIONS
             .iter()
             .chain(&schedule::CONDITIONS)
+            .chain(&retention::CONDITIONS)
             .any(|theirs| theirs.as_str() == condition.type_)
     });
     write_for(

@@ -197,11 +197,9 @@ fn whole_cpus(quantity: &Quantity) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-
     use serde_json::json;
 
-    use super::{left_out, whole_cpus};
+    use super::*;
 
     #[test]
     fn options_of_repositories_that_do_not_exist_are_named() {
@@ -210,6 +208,37 @@ mod tests {
             "repos": [{"name": "repo1", "gcs": {"bucket": "b"}}]}}});
         let named = left_out(&serde_json::from_value(spec).unwrap());
         assert_eq!(named, ["spec.backups.pgbackrest.global.repo2-path"]);
+    }
+
+    #[test]
+    fn a_job_has_as_many_processes_as_its_limit_has_cpus_unless_the_user_says_otherwise() {
+        let process_max = |backups: serde_json::Value| {
+            let spec = json!({"postgresVersion": 18, "instances": [], "backups": {"pgbackrest": backups}});
+            let spec = serde_json::from_value(spec).unwrap();
+            let names = Names {
+                cluster: "app".to_owned(),
+                namespace: "shop".to_owned(),
+                dns_suffix: "cluster.local".to_owned(),
+            };
+            let user = UserOptions {
+                global: spec_global(&spec),
+                ..UserOptions::default()
+            };
+            let files = files(&spec, &names, "uid", &[], &user).unwrap();
+            let lines = files[JOB_KEY]
+                .lines()
+                .filter(|line| line.starts_with("process-max="));
+            lines.collect::<Vec<_>>().join(" ")
+        };
+        let limit = json!({"resources": {"limits": {"cpu": "3500m"}}});
+        assert_eq!(process_max(json!({"jobs": limit, "repos": []})), "process-max=3");
+        assert_eq!(process_max(json!({"repos": []})), "process-max=1");
+        let own = json!({"jobs": limit, "global": {"process-max": "7"}, "repos": []});
+        assert_eq!(process_max(own), "process-max=7");
+    }
+
+    fn spec_global(spec: &PerconaPGClusterSpec) -> BTreeMap<String, String> {
+        spec.backups.pgbackrest.clone().unwrap_or_default().global
     }
 
     #[test]

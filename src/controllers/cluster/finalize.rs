@@ -1,5 +1,4 @@
-//! What the user's finalizers ask for when a cluster goes: claims and credentials, certificates. Nothing blocks for ever:
-//! what is not supported is told and let go.
+//! What the user's finalizers ask for when a cluster goes: backups, claims and credentials, certificates, in this order.
 
 use std::sync::Arc;
 
@@ -8,15 +7,15 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PartialObjectMeta};
-use kube::runtime::events::EventType;
 
+use super::delete_backups;
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_USER, Names};
 use super::reconcile::{Failure, Shared};
+use crate::api::PerconaPGCluster;
 use crate::api::names::{
     FINALIZER_DELETE_BACKUPS, FINALIZER_DELETE_PVC, FINALIZER_DELETE_SSL, LABEL_PGBACKREST_REPO,
     LABEL_PGBACKREST_VOLUME,
 };
-use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::fleet::Action;
 use crate::controllers::writer::WriteError;
 
@@ -43,15 +42,10 @@ pub async fn finalize(shared: &Shared, cluster: &Arc<PerconaPGCluster>) -> Resul
         return Ok(Action::await_change());
     }
     let context = &shared.context;
-    if asked.contains(&FINALIZER_DELETE_BACKUPS) {
-        let message = format!(
-            "{FINALIZER_DELETE_BACKUPS} is not supported yet: the backups stay in the repositories, and the cluster is \
-             deleted all the same"
-        );
-        context
-            .events
-            .publish(&**cluster, EventType::Warning, Reason::NotSupported, &message)
-            .await;
+    if asked.contains(&FINALIZER_DELETE_BACKUPS)
+        && let Some(again) = Box::pin(delete_backups::step(shared, cluster, &names)).await?
+    {
+        return Ok(Action::requeue(again));
     }
     if asked.contains(&FINALIZER_DELETE_PVC) {
         // Those of repositories too: the finalizer is the user's word for it, as with the compatible operator. The Pods of
@@ -116,7 +110,7 @@ async fn repositories(shared: &Shared, names: &Names, selector: &str) -> Result<
         .collect())
 }
 
-async fn delete_all<K>(shared: &Shared, names: &Names, selector: &str) -> Result<(), Failure>
+pub(super) async fn delete_all<K>(shared: &Shared, names: &Names, selector: &str) -> Result<(), Failure>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
         + serde::de::DeserializeOwned

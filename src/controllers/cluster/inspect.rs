@@ -99,7 +99,7 @@ async fn take(shared: Arc<Shared>, begun: Begun, asking: Asking) {
     let slot = shared.looking.acquire().await;
     let found = ask(&asking).await;
     drop(slot);
-    let news = begun.keep(Look {
+    let news = begun.keep(&Look {
         at: Utc::now(),
         found,
     });

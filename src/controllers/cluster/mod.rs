@@ -6,6 +6,7 @@
 pub(crate) mod announce;
 mod apply;
 pub(crate) mod build;
+mod delete_backups;
 pub(crate) mod dereference;
 pub(crate) mod engine;
 mod existence;

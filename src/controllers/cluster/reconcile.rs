@@ -144,7 +144,7 @@ async fn reconcile(object: &Cluster, shared: &Arc<Shared>) -> Result<Action, Fai
         return Ok(Action::await_change());
     }
     let observed = dereference(&shared.context.client, &shared.fleet, cluster).await?;
-    manage(shared, &observed).await
+    Box::pin(manage(shared, &observed)).await
 }
 
 async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Failure> {
@@ -282,6 +282,17 @@ async fn carry_out(
     Ok(done)
 }
 
+/// Whether the repository is known to hold backups.
+fn has_backups(observed: &Observed, repo: &str) -> bool {
+    let status = observed.cluster.status.as_ref();
+    let recovery = status.and_then(|status| status.recovery.as_ref());
+    let entries = recovery.map_or(&[][..], |recovery| &recovery.repos);
+    let entry = entries.iter().find(|entry| entry.name == repo);
+    entry
+        .and_then(|entry| entry.backups)
+        .is_some_and(|counts| counts.full > 0)
+}
+
 async fn first_backup(
     shared: &Shared,
     observed: &Observed,
@@ -289,6 +300,10 @@ async fn first_backup(
     verdict: &Verdict,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
+    // The look may be from before there were any; what was read of the repository since is in the status.
+    if has_backups(observed, &verdict.repo) {
+        return Ok(None);
+    }
     match initial::next(cluster, verdict, &observed.backups, now) {
         initial::Step::Nothing => Ok(None),
         initial::Step::Wait(until) => Ok(Some(until)),

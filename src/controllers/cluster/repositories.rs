@@ -168,6 +168,7 @@ pub struct Begun {
 
 impl Looks {
     /// The latest look at a repository of a cluster, whatever its options were.
+    #[must_use]
     pub fn known(&self, cluster: &str, repo: &str) -> Option<Look> {
         let known = lock(&self.known);
         let (_, look) = known.looks.get(&(cluster.to_owned(), repo.to_owned()))?;
@@ -175,6 +176,7 @@ impl Looks {
     }
 
     /// The latest look, however old.
+    #[must_use]
     pub fn latest(&self, key: &Key) -> Option<Look> {
         let known = lock(&self.known);
         let (access, look) = known.looks.get(&key.place())?;
@@ -182,11 +184,13 @@ impl Looks {
     }
 
     /// Whether a look is too old at `now`.
+    #[must_use]
     pub fn is_due(&self, key: &Key, look: &Look, now: DateTime<Utc>) -> bool {
         now >= look.at + self.pause(key, look)
     }
 
     /// When the next look is to be taken, where the latest is this one and those that are due are being taken.
+    #[must_use]
     pub fn next(&self, key: &Key, look: &Look, now: DateTime<Utc>) -> DateTime<Utc> {
         let pause = self.pause(key, look);
         if look.at + pause > now {
@@ -197,6 +201,7 @@ impl Looks {
     }
 
     /// Begins a look, unless one is being taken.
+    #[must_use]
     pub fn begin(&self, key: Key) -> Option<Begun> {
         lock(&self.known).begun.insert(key.clone()).then(|| Begun {
             known: self.known.clone(),
@@ -232,7 +237,7 @@ impl Looks {
 impl Begun {
     /// Keeps the look, instead of one with other options of the same repository. True when it found something else than the
     /// one before.
-    pub fn keep(self, look: Look) -> bool {
+    pub fn keep(self, look: &Look) -> bool {
         let mut known = lock(&self.known);
         known.unhealthy += i32::from(look.found.is_err());
         let kept = (self.key.access.clone(), look.clone());
@@ -314,7 +319,7 @@ mod tests {
         }
     }
 
-    fn take(looks: &Looks, key: Key, look: Look) -> bool {
+    fn take(looks: &Looks, key: Key, look: &Look) -> bool {
         looks.begin(key).unwrap().keep(look)
     }
 
@@ -326,13 +331,13 @@ mod tests {
             let look = looks.latest(&key);
             look.is_none_or(|look| looks.is_due(&key, &look, at(second)))
         };
-        assert!(take(&looks, key("u", "a"), holds(None)));
+        assert!(take(&looks, key("u", "a"), &holds(None)));
         assert!(!is_due("a", 299) && is_due("a", 340));
         assert!(is_due("b", 1));
-        assert!(take(&looks, key("u", "b"), refused()));
+        assert!(take(&looks, key("u", "b"), &refused()));
         assert!(is_due("a", 1), "the options are others now");
         assert!(!is_due("b", 19) && is_due("b", 23));
-        assert!(!take(&looks, key("u", "b"), refused()), "no news");
+        assert!(!take(&looks, key("u", "b"), &refused()), "no news");
         looks.forget("u");
         assert!(is_due("b", 0));
     }
@@ -341,7 +346,7 @@ mod tests {
     fn many_repositories_that_are_not_well_are_looked_at_less_often_each() {
         let looks = Looks::default();
         for cluster in 0..1000 {
-            take(&looks, key(&cluster.to_string(), "a"), refused());
+            take(&looks, key(&cluster.to_string(), "a"), &refused());
         }
         let key = key("7", "a");
         let look = looks.latest(&key).unwrap();
@@ -358,8 +363,8 @@ mod tests {
     #[test]
     fn the_latest_look_is_known_to_those_who_do_not_know_the_options() {
         let looks = Looks::default();
-        take(&looks, key("u", "a"), holds(None));
-        take(&looks, key("u", "b"), refused());
+        take(&looks, key("u", "a"), &holds(None));
+        take(&looks, key("u", "b"), &refused());
         assert_eq!(looks.known("u", "repo1"), Some(refused()));
         assert_eq!(looks.known("u", "repo2"), None);
     }

@@ -6,6 +6,7 @@
 mod access;
 mod backups;
 mod images;
+pub mod jobs;
 mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};

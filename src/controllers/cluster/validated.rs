@@ -184,6 +184,8 @@ pub struct Backups {
     /// Volumes of repositories, in the order of the specification; with any there is a repository host.
     pub volumes: Vec<RepositoryVolume>,
     pub repo_host: RepoHost,
+    /// Why no Job can be made as the user wants it. Nothing else depends on that.
+    pub no_jobs: Option<String>,
 }
 
 /// The volume of one repository.

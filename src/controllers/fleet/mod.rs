@@ -87,6 +87,8 @@ pub enum News {
     Report(Key),
     /// The Job of a backup, or a Pod of it.
     Work(Key),
+    /// The Job by which retention lets something go.
+    Expiry(Key),
     /// A backup.
     Backup {
         /// The backup.

@@ -76,7 +76,8 @@ where
         let mut wakes = std::pin::pin!(wakes);
         let mut gained = std::pin::pin!(leadership_gained(context.claim.clone()));
         let mut queue = Queue::default();
-        let mut running: FuturesUnordered<BoxFuture<'static, (Key, Option<Instant>)>> = FuturesUnordered::new();
+        let mut running: FuturesUnordered<BoxFuture<'static, (Key, Option<Instant>)>> =
+            FuturesUnordered::new();
         loop {
             while running.len() < AT_ONCE
                 && let Some(key) = queue.take()

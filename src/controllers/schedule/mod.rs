@@ -8,6 +8,7 @@
 mod apply;
 mod decide;
 mod health;
+mod pauses;
 mod plan;
 mod reconcile;
 mod runs;

@@ -8,6 +8,7 @@ use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 
 use super::decide::{Decision, decide};
+use super::pauses::Pauses;
 use super::{apply, health, plan, runs};
 use crate::api::schedules::ScheduleStatus;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
@@ -26,6 +27,7 @@ pub struct Shared {
     pub context: Context,
     fleet: Arc<Fleet>,
     rounds: Rounds,
+    pauses: Pauses,
 }
 
 impl Shared {
@@ -35,6 +37,7 @@ impl Shared {
         Self {
             rounds: Rounds::new("schedule"),
             fleet,
+            pauses: Pauses::default(),
             context,
         }
     }
@@ -44,13 +47,13 @@ impl Shared {
 pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let rounds = shared.rounds.clone();
     let context = shared.context.clone();
-    let fleet = shared.fleet.clone();
     rounds
-        .run(&context, || Box::pin(reconcile(&object, &context, &fleet)))
+        .run(&context, || Box::pin(reconcile(&object, &shared)))
         .await
 }
 
-async fn reconcile(object: &Cluster, context: &Context, fleet: &Fleet) -> Result<Action, Failure> {
+async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
+    let context = &shared.context;
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());
@@ -65,7 +68,7 @@ async fn reconcile(object: &Cluster, context: &Context, fleet: &Fleet) -> Result
     let mut looked = decide(cluster, &plan, &[], now);
     // Where nothing is due and no run is waited for it makes no difference what backups exist.
     if awaits_a_run(cluster) || looked.iter().any(|decision| decision.run.is_some()) {
-        let existing = scheduled(&context.client, fleet, cluster).await?;
+        let existing = scheduled(&context.client, &shared.fleet, cluster).await?;
         looked = decide(cluster, &plan, &existing, now);
     }
     let mut decisions = Vec::new();
@@ -83,7 +86,9 @@ async fn reconcile(object: &Cluster, context: &Context, fleet: &Fleet) -> Result
     let conditions = health::conditions(cluster, &plan, &decisions, now);
     apply::status(context, cluster, &schedules, &conditions).await?;
     apply::tell(context, cluster, &decisions).await;
-    context.metrics.schedules().measure(&namespace, &name, &schedules);
+    let pauses = shared.pauses.of(&cluster.spec, &plan, now);
+    let metrics = context.metrics.schedules();
+    metrics.measure(&namespace, &name, &schedules, &pauses);
     Ok(again(&decisions, Utc::now()))
 }
 

@@ -40,36 +40,49 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The labels that go, of backups in any order. A backup goes with all that depend on it.
+    /// The labels that go, of backups in any order. A backup goes with all that depend on it; one that is held keeps its place
+    /// and not its followers, once it would have gone itself.
     #[must_use]
     pub fn expired(&self, backups: &[Held], now: DateTime<Utc>) -> BTreeSet<Label> {
         if *self == Self::default() {
             return BTreeSet::new();
         }
         let kept = held(backups);
-        let mut sorted: Vec<&Held> = backups
-            .iter()
-            .filter(|backup| !kept.contains(&backup.label))
-            .collect();
-        sorted.sort_by(|one, other| one.label.cmp(&other.label));
+        let (stuck, mut free): (Vec<&Held>, Vec<&Held>) =
+            backups.iter().partition(|backup| kept.contains(&backup.label));
+        free.sort_by(|one, other| one.label.cmp(&other.label));
         let mut gone = BTreeSet::new();
-        for label in self.full_ones(&sorted, now) {
-            expire(&sorted, &label, &mut gone);
-        }
-        sorted.retain(|backup| !gone.contains(&backup.label));
-        for label in self.differential_ones(&sorted) {
-            expire(&sorted, &label, &mut gone);
+        for kind in [BackupType::Full, BackupType::Differential] {
+            let counted = match kind {
+                BackupType::Full => self.full_ones(&free, now),
+                _ => self.differential_ones(&free),
+            };
+            let first_kept = counted.kept.first();
+            let outlived = stuck
+                .iter()
+                .filter(|backup| backup.kind == kind)
+                .filter(|backup| first_kept.is_some_and(|first| backup.label < first.label));
+            let beyond = counted
+                .beyond
+                .iter()
+                .filter(|backup| backup.kind == kind)
+                .chain(outlived);
+            for backup in beyond {
+                expire(&free, &backup.label, &mut gone);
+            }
+            free.retain(|backup| !gone.contains(&backup.label));
         }
         gone
     }
 
-    fn full_ones(&self, sorted: &[&Held], now: DateTime<Utc>) -> Vec<Label> {
-        let full: Vec<&&Held> = sorted
+    fn full_ones<'a>(&self, free: &[&'a Held], now: DateTime<Utc>) -> Counted<'a> {
+        let full: Vec<&Held> = free
             .iter()
             .filter(|backup| backup.kind == BackupType::Full)
+            .copied()
             .collect();
         let beyond = match self.full {
-            None => 0,
+            None => return Counted::default(),
             Some(FullRetention::Count(count)) => full.len().saturating_sub(count.max(1)),
             Some(FullRetention::Days(days)) => {
                 let since = now - TimeDelta::days(i64::from(days));
@@ -79,32 +92,44 @@ impl Policy {
                     .unwrap_or(0)
             }
         };
-        full.iter()
-            .take(beyond)
-            .map(|backup| backup.label.clone())
-            .collect()
+        Counted::split(full, beyond)
     }
 
-    fn differential_ones(&self, sorted: &[&Held]) -> Vec<Label> {
+    fn differential_ones<'a>(&self, free: &[&'a Held]) -> Counted<'a> {
         let Some(count) = self.differential else {
-            return Vec::new();
+            return Counted::default();
         };
-        let counted: Vec<&&Held> = sorted
+        let counted: Vec<&Held> = free
             .iter()
             .filter(|backup| backup.kind != BackupType::Incremental)
+            .copied()
             .collect();
         let beyond = counted.len().saturating_sub(count.max(1));
-        counted
-            .iter()
-            .take(beyond)
-            .filter(|backup| backup.kind == BackupType::Differential)
-            .map(|backup| backup.label.clone())
-            .collect()
+        Counted::split(counted, beyond)
+    }
+}
+
+/// Backups that a rule counts, oldest first.
+#[derive(Default)]
+struct Counted<'a> {
+    /// More than are to be kept.
+    beyond: Vec<&'a Held>,
+    /// The others.
+    kept: Vec<&'a Held>,
+}
+
+impl<'a> Counted<'a> {
+    fn split(mut counted: Vec<&'a Held>, beyond: usize) -> Self {
+        let kept = counted.split_off(beyond.min(counted.len()));
+        Self {
+            beyond: counted,
+            kept,
+        }
     }
 }
 
 /// Pinned backups and all that they need.
-fn held(backups: &[Held]) -> BTreeSet<Label> {
+pub(super) fn held(backups: &[Held]) -> BTreeSet<Label> {
     backups
         .iter()
         .filter(|backup| backup.pinned)

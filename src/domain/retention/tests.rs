@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::label::BackupType;
+use crate::domain::label::{BackupType, Label};
 use crate::domain::schedule::Schedule;
 
 fn at(day: i64) -> DateTime<Utc> {
@@ -115,6 +115,115 @@ fn a_pinned_backup_stays_with_all_that_it_needs_and_costs_no_other() {
 }
 
 #[test]
+fn a_pinned_full_backup_keeps_its_place_and_not_its_followers() {
+    let mut backups = life("FDIFIFD");
+    backups[0].pinned = true;
+    assert_eq!(kept(count(2), &backups, 9), "F..FIFD");
+    let differential = Policy {
+        full: None,
+        differential: Some(2),
+    };
+    let mut backups = life("FDIIDID");
+    backups[1].pinned = true;
+    assert_eq!(kept(differential, &backups, 9), "FD..DID");
+}
+
+/// The backup from which WAL is kept, by its position, and how many pgBackRest is told.
+fn wal(
+    policy: Policy,
+    archive: Option<(BackupType, usize)>,
+    backups: &[Held],
+    now: i64,
+) -> Option<(usize, usize)> {
+    let archive = archive.map_or_else(ArchivePolicy::default, |(counted, backups)| ArchivePolicy {
+        counted,
+        backups: Some(backups),
+    });
+    let kept = archive.kept(&policy, backups, at(now))?;
+    let from = backups.iter().position(|backup| backup.label == kept.from);
+    Some((from.unwrap(), kept.backups))
+}
+
+#[test]
+fn wal_is_kept_from_the_backups_that_the_user_counts() {
+    let backups = life("FDIFIFD");
+    assert_eq!(wal(count(2), None, &backups, 9), Some((3, 2)));
+    assert_eq!(wal(count(3), None, &backups, 9), Some((0, 3)));
+    assert_eq!(wal(count(4), None, &backups, 9), None, "too soon to let any go");
+    assert_eq!(wal(Policy::default(), None, &backups, 9), None);
+    assert_eq!(
+        wal(Policy::default(), Some((BackupType::Full, 1)), &backups, 9),
+        Some((5, 1))
+    );
+    assert_eq!(
+        wal(count(2), Some((BackupType::Differential, 1)), &backups, 9),
+        Some((6, 1))
+    );
+    assert_eq!(
+        wal(count(2), Some((BackupType::Incremental, 3)), &backups, 9),
+        Some((4, 3))
+    );
+    let by_time = Policy {
+        full: Some(FullRetention::Days(3)),
+        differential: None,
+    };
+    assert_eq!(wal(by_time, None, &backups, 9), Some((0, 3)), "the span is full");
+    assert_eq!(wal(by_time, None, &backups, 3), None, "the span is not full yet");
+}
+
+#[test]
+fn pinned_backups_do_not_count_for_wal_and_move_nothing() {
+    let mut backups = life("FFFF");
+    backups[2].pinned = true;
+    // The newest two that count are the fourth and the second; pgBackRest counts the third too.
+    assert_eq!(wal(count(2), None, &backups, 9), Some((1, 3)));
+    backups[0].pinned = true;
+    assert_eq!(wal(count(2), None, &backups, 9), Some((1, 3)));
+    for backup in &mut backups {
+        backup.pinned = true;
+    }
+    assert_eq!(wal(count(1), None, &backups, 9), None);
+}
+
+#[test]
+fn a_backup_may_be_deleted_when_no_other_needs_it_and_nobody_holds_it() {
+    let mut backups = life("FDIFI");
+    let labels: Vec<Label> = backups.iter().map(|backup| backup.label.clone()).collect();
+    let ask = |wanted: &[usize], backups: &[Held]| {
+        let wanted: Vec<Label> = wanted.iter().map(|index| labels[*index].clone()).collect();
+        deletable(&wanted, backups)
+    };
+    let needed = |by: &[usize]| Spared::Needed(by.iter().map(|index| labels[*index].clone()).collect());
+    assert_eq!(ask(&[2], &backups).0, [labels[2].clone()]);
+    let (gone, spared) = ask(&[1], &backups);
+    assert_eq!((gone, spared), (vec![], vec![(labels[1].clone(), needed(&[2]))]));
+    assert_eq!(
+        ask(&[0, 1, 2], &backups).0.len(),
+        3,
+        "a whole chain goes together"
+    );
+    assert_eq!(
+        ask(&[0, 2], &backups).0,
+        [labels[2].clone()],
+        "its differential one stays"
+    );
+    let (gone, spared) = ask(&[0, 1, 2, 3, 4], &backups);
+    assert_eq!(gone.len(), 4);
+    assert_eq!(spared, [(labels[3].clone(), Spared::Last)]);
+    backups[2].pinned = true;
+    let (gone, spared) = ask(&[0, 1, 2], &backups);
+    assert!(gone.is_empty());
+    assert!(
+        spared
+            .iter()
+            .all(|(_, why)| *why == Spared::Pinned(vec![labels[2].clone()]))
+    );
+    assert!(spared[0].1.to_string().contains(labels[2].as_str()));
+    let gone_already: Label = "20200101-000000F".parse().unwrap();
+    assert_eq!(deletable(&[gone_already], &backups), (vec![], vec![]));
+}
+
+#[test]
 fn a_month_of_weekly_full_and_daily_differential_backups_is_what_it_promises() {
     let planned = |kind, text: &str| Planned {
         kind,
@@ -187,5 +296,30 @@ proptest! {
         let newest = backups.iter().rev().find(|backup| backup.kind == BackupType::Full).unwrap();
         prop_assert!(!gone.contains(&newest.label));
         prop_assert!(policy.expired(&stay, now).is_empty());
+    }
+
+    /// Whoever asks for whatever: what stays can be restored, what is held stays, and something stays.
+    #[test]
+    fn what_is_left_after_a_deletion_is_whole(
+        letters in "F[FDI]{0,20}",
+        wanted in prop::collection::vec(any::<prop::sample::Index>(), 0..21),
+        pins in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let mut backups = life(&letters);
+        for pin in pins {
+            let index = pin.index(backups.len());
+            backups[index].pinned = true;
+        }
+        let wanted: Vec<Label> = wanted.iter().map(|index| index.get(&backups).label.clone()).collect();
+        let (gone, spared) = deletable(&wanted, &backups);
+        let stay: Vec<&Held> = backups.iter().filter(|backup| !gone.contains(&backup.label)).collect();
+        prop_assert!(stay.iter().any(|backup| backup.kind == BackupType::Full));
+        for backup in &stay {
+            prop_assert!(backup.references.iter().all(|needed| !gone.contains(needed)));
+        }
+        prop_assert!(backups.iter().all(|backup| !backup.pinned || !gone.contains(&backup.label)));
+        for label in &wanted {
+            prop_assert!(gone.contains(label) != spared.iter().any(|(spared, _)| spared == label));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which of the times that have come are run, and which are only accounted for.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Timelike as _, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::cron::Schedule;
@@ -49,33 +49,29 @@ pub struct Account {
 /// Accounts for every due time behind `since` and up to `now`. A clock that was set back accounts for nothing twice.
 #[must_use]
 pub fn account(schedule: &Schedule, since: DateTime<Utc>, now: DateTime<Utc>, terms: Terms) -> Account {
-    let first = schedule.next_after(since);
-    let Some(first) = first.filter(|first| *first <= now) else {
+    let mut times = schedule.after(since);
+    let mut next = times.next();
+    let (mut last, mut earlier, mut before_last) = (None, 0, None);
+    while let Some(due) = next.filter(|due| *due <= now) {
+        if earlier == MOST_COUNTED {
+            last = schedule.last_until(now);
+            next = schedule.next_after(now);
+            break;
+        }
+        earlier += u64::from(last.is_some());
+        before_last = last;
+        last = Some(due);
+        next = times.next();
+    }
+    let Some(last) = last else {
         return Account {
-            next: first,
+            next,
             ..Account::default()
         };
     };
-    let second = schedule.next_after(first);
-    // As a rule one time has come since the last look, and to look backwards is dear.
-    let (last, next) = match second {
-        Some(second) if second <= now => {
-            let last = schedule.last_until(now).unwrap_or(first).max(second);
-            (last, schedule.next_after(now))
-        }
-        later => (first, later),
-    };
-    let mut earlier = 0;
-    let mut before_last = None;
-    let mut time = Some(first);
-    while let Some(due) = time.filter(|due| *due < last && earlier < MOST_COUNTED) {
-        earlier += 1;
-        before_last = Some(due);
-        time = schedule.next_after(due);
-    }
-    let late = now - last - terms.jitter;
-    let in_time = terms.deadline.is_none_or(|deadline| late <= deadline);
-    let wanted = terms.catch_up == CatchUp::Once || late <= PROMPT;
+    let late = || now - last - terms.jitter;
+    let in_time = terms.deadline.is_none_or(|deadline| late() <= deadline);
+    let wanted = terms.catch_up == CatchUp::Once || late() <= PROMPT;
     let runs = in_time && wanted;
     Account {
         run: runs.then_some(last),
@@ -89,7 +85,29 @@ pub fn account(schedule: &Schedule, since: DateTime<Utc>, now: DateTime<Utc>, te
 /// The name of a run, from which follows that there is one at most.
 #[must_use]
 pub fn run_name(cluster: &str, repo: &str, kind: &str, due: DateTime<Utc>) -> String {
-    format!("{cluster}-{repo}-{kind}-{}", due.format("%Y%m%d%H%M"))
+    let due = due.naive_utc();
+    let year = due.year().unsigned_abs();
+    let mut name = String::with_capacity(cluster.len() + repo.len() + kind.len() + 15);
+    for part in [cluster, repo, kind] {
+        name.push_str(part);
+        name.push('-');
+    }
+    // A format costs more than all that decides about the run.
+    for pair in [
+        year / 100,
+        year % 100,
+        due.month(),
+        due.day(),
+        due.hour(),
+        due.minute(),
+    ] {
+        name.extend(
+            [pair / 10, pair % 10]
+                .iter()
+                .filter_map(|digit| char::from_digit(*digit, 10)),
+        );
+    }
+    name
 }
 
 /// How long after its due time a run begins, so that a thousand clusters do not begin at once: the same for the same run,
@@ -99,7 +117,11 @@ pub fn delay(run: &str, uid: &str, jitter: TimeDelta) -> TimeDelta {
     let Ok(bound) = u64::try_from(jitter.num_milliseconds()) else {
         return TimeDelta::zero();
     };
-    let digest = Sha256::digest(format!("{uid}/{run}"));
+    let mut digest = Sha256::new();
+    for part in [uid, "/", run] {
+        digest.update(part);
+    }
+    let digest = digest.finalize();
     let number = digest
         .iter()
         .take(8)

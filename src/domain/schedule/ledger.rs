@@ -116,11 +116,13 @@ impl Ledger {
         delay: &dyn Fn(DateTime<Utc>) -> TimeDelta,
     ) -> Look<H> {
         let now = facts.now;
-        let set_back = self.until() > now + CLOCKS_DIFFER;
+        let mut since = self.until();
+        let set_back = since > now + CLOCKS_DIFFER;
         if set_back {
+            since = now;
             self = Self::new(now);
         }
-        let account = account(schedule, self.until(), now, facts.terms);
+        let account = account(schedule, since, now, facts.terms);
         let mut look = Look {
             ledger: self,
             run: None,

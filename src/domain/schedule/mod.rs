@@ -2,12 +2,13 @@
 //!
 //! Level-based: the last due time that was accounted for and the clock decide, so a restart, a replayed event or a second
 //! controller comes to the same answer. A time that a zone's clock leaves out runs once, right after the gap; one that comes
-//! twice runs once, the first time. Nothing here reads a clock.
+//! twice runs once, the first time, but for expressions of every hour. Nothing here reads a clock.
 
 pub mod blackout;
 mod cron;
 mod due;
 mod ledger;
+mod pause;
 
 #[cfg(test)]
 mod tests;

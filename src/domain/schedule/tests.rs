@@ -1,9 +1,8 @@
-//! Due times against a table, and against a slow, obvious model: every minute of a year, one after the other.
+//! Due times against a table, and that each is accounted for once; `cron::tests` has what clocks that are set do to them.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike as _, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -50,6 +49,14 @@ fn due_times_are_those_of_the_compatible_operator(#[case] text: &str, #[case] ex
     assert_eq!(following(&schedule(text), start(), expected.len()), expected);
 }
 
+#[test]
+fn between_two_leap_years_there_may_be_eight() {
+    let (before, behind) = (utc("2096-02-29 00:00"), utc("2104-02-29 00:00"));
+    let schedule = schedule("0 0 29 2 *");
+    assert_eq!(schedule.next_after(before), Some(behind));
+    assert_eq!(schedule.last_until(behind - TimeDelta::seconds(1)), Some(before));
+}
+
 #[rstest]
 #[case("0 0 30 2 *", ScheduleError::Never("0 0 30 2 *".to_owned()))]
 #[case("0 1 * *", ScheduleError::Expression("0 1 * *".to_owned()))]
@@ -72,83 +79,7 @@ fn a_zone_of_its_own_field_counts_and_two_must_agree() {
     ));
 }
 
-/// Every minute of UTC in turn: it is due where the zone's clock shows such a time for the first time, and at the end of a
-/// gap for the times that are in it.
-fn model(
-    zone: Tz,
-    hours: &BTreeSet<u32>,
-    minutes: &BTreeSet<u32>,
-    from: DateTime<Utc>,
-    days: i64,
-) -> Vec<DateTime<Utc>> {
-    let fits = |time: NaiveDateTime| hours.contains(&time.hour()) && minutes.contains(&time.minute());
-    let mut due = Vec::new();
-    let mut furthest = from.with_timezone(&zone).naive_local();
-    for minute in 1..=days * 24 * 60 {
-        let moment = from + TimeDelta::minutes(minute);
-        let local = moment.with_timezone(&zone).naive_local();
-        if local <= furthest {
-            // Seen already, before the clock was set back.
-            continue;
-        }
-        let mut passed = furthest + TimeDelta::minutes(1);
-        let mut any = false;
-        while passed <= local {
-            any |= fits(passed);
-            passed += TimeDelta::minutes(1);
-        }
-        furthest = local;
-        if any {
-            due.push(moment);
-        }
-    }
-    due
-}
-
-/// Samoa went without the 30th of December 2011.
-#[test]
-fn a_day_that_is_left_out_ends_no_schedule() {
-    let zone: Tz = "Pacific/Apia".parse().unwrap();
-    let from = utc("2011-12-25 00:00");
-    for hour in 0..24 {
-        let schedule = Schedule::parse(&format!("30 {hour} * * *"), Some("Pacific/Apia"), from).unwrap();
-        let expected = model(zone, &[hour].into(), &[30].into(), from, 10);
-        let first = schedule.next_after(from);
-        let due: Vec<_> = std::iter::successors(first, |moment| schedule.next_after(*moment))
-            .take(expected.len())
-            .collect();
-        assert_eq!(due, expected, "at {hour}:30");
-        for moment in due {
-            assert_eq!(schedule.last_until(moment), Some(moment), "at {hour}:30");
-        }
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    /// A single time of the day: `cron` repeats a wildcard hour in the hour that comes twice, which is right for `every hour`.
-    #[test]
-    fn a_daily_time_is_due_once_a_day_in_every_zone(
-        zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia"]),
-        year in 2000..2040,
-        hour in 0_u32..24,
-        minute in 0_u32..60,
-    ) {
-        let tz: Tz = zone.parse().unwrap();
-        let from = utc(&format!("{year}-01-01 00:00"));
-        let schedule = Schedule::parse(&format!("{minute} {hour} * * *"), Some(zone), from).unwrap();
-        let expected = model(tz, &[hour].into(), &[minute].into(), from, 365);
-        let mut due = Vec::new();
-        let mut moment = from;
-        while let Some(next) = schedule.next_after(moment).filter(|next| *next <= from + TimeDelta::days(365)) {
-            prop_assert_eq!(schedule.last_until(next), Some(next));
-            due.push(next);
-            moment = next;
-        }
-        prop_assert_eq!(due, expected);
-    }
-
     /// However the time is cut into accounts, every due time is in exactly one of them, and none is run twice.
     #[test]
     fn every_due_time_is_accounted_for_once(steps in prop::collection::vec(1_i64..400, 1..60), skip in any::<bool>(), deadline in prop::option::of(0_i64..100)) {
@@ -244,4 +175,41 @@ fn a_run_has_one_name_and_one_delay() {
         .collect();
     assert!(delays.len() > 60 && delays.iter().all(|seconds| (0..300).contains(seconds)));
     assert_eq!(delay(&name, "u", TimeDelta::zero()), TimeDelta::zero());
+}
+
+#[rstest]
+#[case("0 1 * * *", 24)]
+#[case("0 1 * * 1-5", 72)]
+#[case("*/5 9-17 * * 1-5", 63)]
+#[case("0 3 * * 0", 168)]
+#[case("0 0 1 * *", 31 * 24)]
+#[case("*/10 * 1-7 * *", 24 * 24)]
+#[case("CRON_TZ=Asia/Tokyo 0 9-17 * * *", 16)]
+fn the_longest_pause_is_that_of_nights_weekends_and_long_months(#[case] text: &str, #[case] hours: i64) {
+    let found = schedule(text).longest_pause(start()).unwrap();
+    let near = if text.contains("*/") {
+        TimeDelta::hours(1)
+    } else {
+        TimeDelta::zero()
+    };
+    let expected = TimeDelta::hours(hours);
+    assert!(found <= expected + near && found >= expected, "{found}");
+}
+
+#[test]
+fn a_pause_that_is_shorter_than_a_night_is_told_shorter_than_it_is_by_six_hours_at_most() {
+    for text in ["0 */3 * * *", "* * * * *", "0 1,2,3,4,9 * * *"] {
+        let found = schedule(text).longest_pause(start()).unwrap();
+        let mut moment = start();
+        let mut longest = TimeDelta::zero();
+        while moment < start() + TimeDelta::days(3) {
+            let next = schedule(text).next_after(moment).unwrap();
+            longest = longest.max(next - moment);
+            moment = next;
+        }
+        assert!(
+            found <= longest && longest - found <= TimeDelta::hours(6),
+            "{text}: {found}, {longest}"
+        );
+    }
 }

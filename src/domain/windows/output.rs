@@ -53,6 +53,14 @@ pub struct Cost {
     pub next_commit: Option<DateTime<Utc>>,
 }
 
+impl Cost {
+    /// No backup has ended behind it yet: nothing later can be restored, and what is committed now neither.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.lost_from.is_some() && self.lost_to.is_none()
+    }
+}
+
 /// A maximal run of missing segments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

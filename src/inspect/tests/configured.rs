@@ -1,7 +1,10 @@
 //! What pgBackRest's configuration leads to.
 
 use super::*;
-use crate::{domain::label::BackupType, pgbackrest::access::StoreAccess};
+use crate::{
+    domain::{label::BackupType, retention::ArchivePolicy},
+    pgbackrest::access::StoreAccess,
+};
 
 fn locate(text: &str, key: u32, pairs: &[(&str, &str)]) -> Result<Located, InspectError> {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -79,10 +82,12 @@ fn what_cannot_be_read_here_is_told() {
 #[test]
 fn archive_retention_is_known() {
     let text = "[global]\nrepo1-retention-archive=3\nrepo1-retention-archive-type=diff\n";
-    let expected = ArchiveRetention {
+    let archive = ArchivePolicy {
         counted: BackupType::Differential,
-        backups: 3,
+        backups: Some(3),
     };
-    assert_eq!(locate(text, 1, &[]).unwrap().retention, Some(expected));
-    assert_eq!(locate("[global]\n", 1, &[]).unwrap().retention, None);
+    let found = locate(text, 1, &[]).unwrap().retention.unwrap();
+    assert_eq!(found.archive, archive);
+    let nothing = locate("[global]\n", 1, &[]).unwrap().retention;
+    assert_eq!(nothing, Some(ArchiveRetention::default()));
 }

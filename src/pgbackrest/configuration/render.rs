@@ -142,6 +142,8 @@ impl ClusterConfiguration {
     fn repositories_and_user(&self, global: &mut Section<'_>, reader: Reader) {
         global.set("log-level-file", "off");
         global.set("compress-type", "zst");
+        // What is held pgBackRest does not know: a backup that somebody takes by hand lets nothing go either.
+        global.set("expire-auto", "n");
         for repository in &self.repositories {
             self.repository(global, repository, reader);
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         label::{BackupType, Label},
+        retention::Held,
         wal::{Lsn, Segment},
         windows::{Backup, BackupWal},
     },
@@ -46,6 +47,9 @@ pub struct BackupEntry {
     pub repository: RepositorySizes,
     /// Pages with a wrong checksum were found.
     pub page_errors: bool,
+    /// Its files were copied from a standby.
+    #[serde(default)]
+    pub from_standby: bool,
     /// Marks.
     pub annotation: BTreeMap<String, String>,
     /// Which PostgreSQL cluster of the stanza's history it is of.
@@ -84,11 +88,25 @@ struct Line {
     #[serde(default)]
     backup_error: Option<bool>,
     #[serde(default)]
+    option_backup_standby: bool,
+    #[serde(default)]
     backup_annotation: BTreeMap<String, String>,
     db_id: u32,
 }
 
 impl BackupEntry {
+    /// As far as retention looks at it.
+    #[must_use]
+    pub fn held(&self, pinned: bool) -> Held {
+        Held {
+            label: self.label.clone(),
+            kind: self.backup_type,
+            stopped: self.stopped,
+            references: self.references.clone(),
+            pinned,
+        }
+    }
+
     pub(super) fn read(label: &str, value: &str) -> Result<Self, InfoFileError> {
         Self::parse(label, value).ok_or_else(|| InfoFileError::Value {
             section: "backup:current".to_owned(),
@@ -128,6 +146,7 @@ impl BackupEntry {
                 delta: line.backup_info_repo_size_delta,
             },
             page_errors: line.backup_error.unwrap_or(false),
+            from_standby: line.option_backup_standby,
             annotation: line.backup_annotation,
             database_id: line.db_id,
         })

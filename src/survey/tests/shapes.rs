@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     domain::{
         label::BackupType,
+        retention::ArchivePolicy,
         windows::Defect,
         xlog::writer::{Entry, Writer},
     },
@@ -211,12 +212,15 @@ async fn holes_below_archive_retention_are_no_gaps() {
     shelf.backup(1, 2);
     shelf.backup(1, 6);
     assert_eq!(gaps(&first_look(&shelf, 60).await.recovery.gaps), [(3, 5)]);
-    let retention = ArchiveRetention {
-        counted: BackupType::Full,
-        backups: 1,
+    let retention = |backups| ArchiveRetention {
+        archive: ArchivePolicy {
+            counted: BackupType::Full,
+            backups: Some(backups),
+        },
+        ..ArchiveRetention::default()
     };
     let kept = Terms {
-        retention: Some(retention),
+        retention: Some(retention(1)),
         ..terms(60)
     };
     let picture = KnownRepository::default()
@@ -225,12 +229,8 @@ async fn holes_below_archive_retention_are_no_gaps() {
         .unwrap();
     assert_eq!(picture.recovery.gaps, []);
     assert_eq!(gaps(&picture.recovery.gaps_of_expiry), [(3, 5)]);
-    let both = ArchiveRetention {
-        backups: 2,
-        ..retention
-    };
     let kept = Terms {
-        retention: Some(both),
+        retention: Some(retention(2)),
         ..terms(60)
     };
     let picture = KnownRepository::default()

@@ -16,6 +16,7 @@ pub struct Request {
     name: String,
     repository: String,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     deadline: i64,
 }
 
@@ -27,6 +28,7 @@ impl Request {
             name: name.to_owned(),
             repository: "repo1".to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
+            environment: Vec::new(),
             deadline: 300,
         }
     }
@@ -39,6 +41,12 @@ impl Request {
         }
     }
 
+    /// With a variable for the container that runs pgBackRest.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// With so many seconds to begin.
     pub fn deadline(self, deadline: i64) -> Self {
         Self { deadline, ..self }
@@ -46,12 +54,16 @@ impl Request {
 
     /// Creates it.
     pub async fn create(&self, scenario: &Scenario) -> PerconaPGBackup {
+        let variables = self.environment.iter();
+        let env: Vec<_> = variables
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect();
         let backup: PerconaPGBackup = serde_json::from_value(json!({
             "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup",
             "metadata": { "name": self.name },
             "spec": {
                 "pgCluster": self.cluster, "repoName": self.repository, "options": self.options,
-                "startingDeadlineSeconds": self.deadline,
+                "startingDeadlineSeconds": self.deadline, "containerOptions": { "env": env },
             },
         }))
         .unwrap();

@@ -26,10 +26,12 @@ pub struct Cluster {
     pub key_secret: String,
     /// Passphrase; the repository is encrypted when there is one.
     pub cipher: Option<String>,
-    /// More of pgBackRest's options, for `global`.
+    /// More of pgBackRest's options, for `global`; an empty one takes an option away.
     pub more: BTreeMap<String, String>,
     /// `spec.backups.objectives.recoveryPoint`.
     pub recovery_point: Option<String>,
+    /// `spec.backups.pgbackrest.jobs`.
+    pub jobs: Value,
     /// `repo2`, in the same bucket.
     pub second: Option<Second>,
     stores: &'static Stores,
@@ -58,6 +60,7 @@ impl Cluster {
             cipher: None,
             more: BTreeMap::new(),
             recovery_point: None,
+            jobs: json!({}),
             second: None,
             stores,
         }
@@ -111,6 +114,7 @@ impl Cluster {
             options.insert("repo2-path".to_owned(), self.second_path());
         }
         options.extend(self.more.clone());
+        options.retain(|_, value| !value.is_empty());
         if self.cipher.is_some() {
             options.insert("repo1-cipher-type".to_owned(), "aes-256-cbc".to_owned());
         }
@@ -175,6 +179,8 @@ impl Cluster {
                 "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
                     "global": self.options(),
+                    // None at all instead of an empty one: server-side apply makes null of what it empties.
+                    "jobs": (self.jobs != json!({})).then_some(&self.jobs),
                     "repos": self.repositories(),
                 } },
             },

@@ -63,4 +63,24 @@ impl Stores {
             .join(bucket)
             .join(path.trim_start_matches('/'))
     }
+
+    /// Names of the objects of a store (`S3`, `GCS`) that have `path` in them, as its server keeps them on this machine.
+    pub fn objects(&self, store: &str, path: &str) -> Vec<String> {
+        let root =
+            PathBuf::from(self.of(&format!("{store}_DATA_DIR"))).join(self.of(&format!("{store}_BUCKET")));
+        let mut directories = vec![root];
+        let mut found = Vec::new();
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                // One server keeps each object in one file, the slashes of its name escaped.
+                let name = entry.path().to_string_lossy().replace("%2F", "/");
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => directories.push(entry.path()),
+                    Ok(_) if name.contains(path.trim_start_matches('/')) => found.push(name),
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
 }

@@ -14,7 +14,8 @@ start() { pg_ctl -w -t 120 -l /tmp/postgres.log start >/dev/null; }
 sql() { psql -qXAt -v ON_ERROR_STOP=1 postgres; }
 archived() {
     name=$(echo "select pg_walfile_name(pg_switch_wal() - 1)" | sql)
-    for _ in $(seq 600); do
+    # After a push that failed three times PostgreSQL pauses for a minute.
+    for _ in $(seq 1800); do
         done=$(echo "select coalesce(last_archived_wal >= '$name', false) from pg_stat_archiver" | sql)
         [ "$done" = f ] || return 0
         sleep 0.1
@@ -32,7 +33,7 @@ back_to() {
     pg_ctl -m fast -w stop >/dev/null
     pgbackrest --stanza=db --repo=1 --delta --type=time "--target=$1" --target-action=promote restore
     start
-    for _ in $(seq 600); do
+    for _ in $(seq 1800); do
         [ "$(echo 'select pg_is_in_recovery()' | sql)" = t ] || return 0
         sleep 0.1
     done

@@ -21,7 +21,8 @@ sql() { psql -qXAt -v ON_ERROR_STOP=1 postgres; }
 # Less one byte: where nothing had to be switched, the position is the first of a segment that nobody writes to.
 archived() {
     name=$(echo "select pg_walfile_name(pg_switch_wal() - 1)" | sql)
-    for _ in $(seq 600); do
+    # After a push that failed three times PostgreSQL pauses for a minute.
+    for _ in $(seq 1800); do
         done=$(echo "select coalesce(last_archived_wal >= '$name', false) from pg_stat_archiver" | sql)
         [ "$done" = f ] || return 0
         sleep 0.1

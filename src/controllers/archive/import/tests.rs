@@ -29,6 +29,7 @@ fn entry(label: &str, annotation: &[(&str, &str)]) -> BackupEntry {
         size_delta: 30,
         repository: RepositorySizes { size: 10, delta: 3 },
         page_errors: false,
+        from_standby: false,
         annotation: annotation
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))

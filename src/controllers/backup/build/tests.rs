@@ -1,6 +1,8 @@
+use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::api::names::LABEL_PGBACKREST_REPO;
 use crate::controllers::cluster::build::repo_host::tests::VOLUMES;
 use crate::controllers::cluster::build::tests::{SMALL, cluster};
 use crate::domain::options::BackupOptions;
@@ -26,15 +28,18 @@ fn built_in(text: &str, repository: &str, jobs: &serde_json::Value) -> Job {
             "backups": {"pgbackrest": {"repos": [], "jobs": jobs}}},
     }))
     .unwrap();
-    let accepted = Accepted {
+    job(&backup, &accepted(&backup, repository), &cluster(text), &raw)
+}
+
+fn accepted(backup: &PerconaPGBackup, repository: &str) -> Accepted {
+    Accepted {
         repository: crate::api::repository::Repository {
             name: repository.to_owned(),
             ..crate::api::repository::Repository::default()
         },
         key: crate::api::repository::key_of(repository).unwrap(),
         options: BackupOptions::parse(&backup.spec.options).unwrap(),
-    };
-    job(&backup, &accepted, &cluster(text), &raw)
+    }
 }
 
 #[test]
@@ -79,6 +84,19 @@ fn a_job_for_a_volume_mounts_it_beside_the_host_with_the_locks_on_it() {
     // What the Job writes must be the repository host's to read.
     let security = spec.security_context.unwrap();
     assert_eq!((security.run_as_user, security.fs_group), (Some(78), Some(77)));
+    // Also where that runs as its image does: our own group, and no user of the Job's own.
+    let plain = VOLUMES.replace("securityContext: { fsGroup: 77, runAsUser: 78 }", "");
+    let jobs =
+        json!({"securityContext": {"runAsUser": 5, "fsGroup": 6, "sysctls": [{"name": "a", "value": "b"}]}});
+    let spec = built_in(&plain, "repo4", &jobs)
+        .spec
+        .unwrap()
+        .template
+        .spec
+        .unwrap();
+    let security = spec.security_context.unwrap();
+    assert_eq!((security.run_as_user, security.fs_group), (None, Some(26)));
+    assert_eq!(security.sysctls.unwrap().len(), 1);
 }
 
 #[test]
@@ -159,4 +177,156 @@ fn a_job_that_restarts_its_container_has_no_failure_policy() {
     assert_eq!(spec.backoff_limit, Some(2));
     let spec = built(&json!({})).spec.unwrap();
     assert_eq!(spec.pod_failure_policy.unwrap().rules[0].action, "FailJob");
+}
+
+/// The Job with one of `jobs.*` beside the Job without, as JSON: nothing but what it says differs.
+fn acts(jobs: &serde_json::Value, path: &str) -> serde_json::Value {
+    let (with, without) = (built(jobs), built(&json!({})));
+    let (with, without) = [with, without]
+        .map(|job| serde_json::to_value(job).unwrap())
+        .into();
+    let found = with.pointer(path).cloned().unwrap_or_default();
+    assert_ne!(Some(&found), without.pointer(path), "{path} is so anyway");
+    found
+}
+
+const POD: &str = "/spec/template/spec";
+
+#[rstest]
+#[case::ttl(json!({"ttlSecondsAfterFinished": 90}), "/spec/ttlSecondsAfterFinished", json!(90))]
+#[case::retries(json!({"backoffLimit": 0}), "/spec/backoffLimit", json!(0))]
+#[case::deadline(json!({"activeDeadlineSeconds": 600}), "/spec/activeDeadlineSeconds", json!(600))]
+#[case::restarts(json!({"restartPolicy": "OnFailure"}), "/spec/template/spec/restartPolicy", json!("OnFailure"))]
+#[case::priority(json!({"priorityClassName": "low"}), "/spec/template/spec/priorityClassName", json!("low"))]
+#[case::tolerations(
+    json!({"tolerations": [{"key": "backups", "operator": "Exists"}]}),
+    "/spec/template/spec/tolerations", json!([{"key": "backups", "operator": "Exists"}])
+)]
+#[case::affinity(
+    json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}}),
+    "/spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/topologyKey",
+    json!("zone")
+)]
+#[case::requests(
+    json!({"resources": {"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}}}),
+    "/spec/template/spec/containers/0/resources",
+    json!({"requests": {"cpu": "250m"}, "limits": {"memory": "1Gi"}})
+)]
+#[case::user(json!({"securityContext": {"runAsUser": 1000}}), "/spec/template/spec/securityContext/runAsUser", json!(1000))]
+#[case::group(json!({"securityContext": {"fsGroup": 1000}}), "/spec/template/spec/securityContext/fsGroup", json!(1000))]
+#[case::groups(
+    json!({"securityContext": {"supplementalGroups": [7]}}), "/spec/template/spec/securityContext/supplementalGroups", json!([7])
+)]
+#[case::seccomp(
+    json!({"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}}),
+    "/spec/template/spec/containers/0/securityContext/seccompProfile",
+    json!({"type": "Localhost", "localhostProfile": "p.json"})
+)]
+#[case::seccomp_of_the_init_container(
+    json!({"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"}}}),
+    "/spec/template/spec/initContainers/0/securityContext/seccompProfile/type", json!("Localhost")
+)]
+fn each_setting_of_jobs_acts(
+    #[case] jobs: serde_json::Value,
+    #[case] path: &str,
+    #[case] expected: serde_json::Value,
+) {
+    assert_eq!(acts(&jobs, path), expected);
+}
+
+#[test]
+fn the_stall_timeout_is_the_agents() {
+    let command = acts(
+        &json!({"stallTimeoutSeconds": 99}),
+        &format!("{POD}/containers/0/command"),
+    );
+    let words: Vec<&str> = command
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|word| word.as_str())
+        .collect();
+    let at = words.iter().position(|word| *word == "--stall-seconds").unwrap();
+    assert_eq!(words[at + 1], "99");
+}
+
+#[test]
+fn a_security_context_is_completed_to_the_restricted_profile() {
+    let spec = built(&json!({"securityContext": {"runAsUser": 1000}}));
+    let spec = spec.spec.unwrap().template.spec.unwrap();
+    let security = spec.security_context.unwrap();
+    assert_eq!(security.run_as_non_root, Some(true));
+    assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault");
+    for container in spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten())
+    {
+        let security = container.security_context.as_ref().unwrap();
+        assert_eq!(security.seccomp_profile.as_ref().unwrap().type_, "RuntimeDefault");
+        assert_eq!(security.run_as_non_root, Some(true));
+    }
+}
+
+/// With what the cluster and the backup say of the environment.
+fn environment(
+    of_cluster: &str,
+    of_backup: &serde_json::Value,
+) -> (Vec<(String, String)>, serde_json::Value) {
+    let text = SMALL.replace("      repos:", &format!("{of_cluster}\n      repos:"));
+    let mut backup = backup();
+    backup.spec.container_options = serde_json::from_value(of_backup.clone()).unwrap();
+    let raw: PerconaPGCluster = serde_saphyr::from_str(&text).unwrap();
+    let job = job(&backup, &accepted(&backup, "repo1"), &cluster(&text), &raw);
+    let container = job.spec.unwrap().template.spec.unwrap().containers.remove(0);
+    let pairs = container.env.unwrap_or_default().into_iter();
+    (
+        pairs
+            .map(|variable| (variable.name, variable.value.unwrap_or_default()))
+            .collect(),
+        serde_json::to_value(container.env_from).unwrap(),
+    )
+}
+
+#[test]
+fn variables_of_the_cluster_and_of_the_backup_reach_pgbackrest_and_the_backups_win() {
+    let of_cluster = "      env: [{ name: A, value: cluster }, { name: B, value: cluster }]\n      \
+        envFrom: [{ secretRef: { name: of-cluster } }]";
+    let of_backup = json!({"env": [{"name": "B", "value": "backup"}], "envFrom": [{"configMapRef": {"name": "of-backup"}}]});
+    let (variables, sources) = environment(of_cluster, &of_backup);
+    let value = |name: &str| {
+        let found: Vec<&str> = variables
+            .iter()
+            .filter(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        found[0].to_owned()
+    };
+    assert_eq!((value("A").as_str(), value("B").as_str()), ("cluster", "backup"));
+    assert_eq!(value("HOLDFAST_BACKUP_NAME"), "one");
+    assert_eq!(
+        sources,
+        json!([{"secretRef": {"name": "of-cluster"}}, {"configMapRef": {"name": "of-backup"}}])
+    );
+    // What the user writes may refer to ours, which therefore stand before it.
+    assert_eq!(variables[0].0, "POD_NAME");
+}
+
+#[test]
+fn labels_and_annotations_of_backups_are_on_the_job_and_its_pod_and_ours_win() {
+    let text = SMALL.replace(
+        "      repos:",
+        "      metadata: { labels: { team: shop, postgres-operator.crunchydata.com/pgbackrest-repo: x }, \
+         annotations: { note: n, holdfast.dev/x: y } }\n      repos:",
+    );
+    let job = built_in(&text, "repo1", &json!({}));
+    let template = job.spec.unwrap().template.metadata.unwrap();
+    for metadata in [job.metadata, template] {
+        let (labels, annotations) = (metadata.labels.unwrap(), metadata.annotations.unwrap());
+        assert_eq!(labels["team"], "shop");
+        assert_eq!(labels[LABEL_PGBACKREST_REPO], "repo1");
+        assert_eq!(annotations["note"], "n");
+        assert_eq!(annotations[ANNOTATION_BACKUP], "one");
+    }
 }

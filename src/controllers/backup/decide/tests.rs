@@ -44,7 +44,9 @@ fn observed(backup: PerconaPGBackup) -> Observed {
         job: None,
         pods: vec![],
         lease: None,
+        lease_job: None,
         others: vec![],
+        leader: None,
     }
 }
 
@@ -112,6 +114,14 @@ fn one_for_a_cluster_that_is_not_there_waits_and_fails_at_its_deadline() {
 #[case::unknown_repository(json!({"repoName": "repo9"}), Reason::RepositoryUnknown)]
 #[case::snapshot(json!({"method": "volumeSnapshot"}), Reason::NotSupported)]
 #[case::option_of_the_operator(json!({"options": ["--repo=2"]}), Reason::InvalidOptions)]
+#[case::option_that_pgbackrest_does_not_know(json!({"options": ["--quickly"]}), Reason::InvalidOptions)]
+#[case::value_that_pgbackrest_does_not_take(json!({"options": ["--process-max=all"]}), Reason::InvalidOptions)]
+#[case::variable_that_leads_elsewhere(
+    json!({"containerOptions": {"env": [{"name": "PGBACKREST_PG1_HOST", "value": "x"}]}}), Reason::InvalidOptions
+)]
+#[case::variable_of_the_operator(
+    json!({"containerOptions": {"env": [{"name": "HOLDFAST_BACKUP_JOB", "value": "x"}]}}), Reason::InvalidOptions
+)]
 fn what_waiting_does_not_help_fails_at_once(#[case] spec: serde_json::Value, #[case] expected: Reason) {
     let mut whole = json!({"pgCluster": "c", "repoName": "repo1"});
     for (key, value) in spec.as_object().unwrap() {

@@ -12,6 +12,7 @@ mod pgbackrest;
 pub(crate) mod pod;
 mod pooler;
 pub(crate) mod repo_host;
+pub(crate) mod repository_job;
 mod services;
 mod users;
 

@@ -202,6 +202,7 @@ fn repositories(set: &mut Set<'_>, facts: &Facts<'_>) -> Option<(Reason, String)
             &verdict.message,
         );
     }
+    let no_jobs = backups.and_then(|backups| Some((Reason::InvalidSpecification, backups.no_jobs.clone()?)));
     let bad: Vec<&Verdict> = facts
         .repositories
         .iter()
@@ -214,7 +215,7 @@ fn repositories(set: &mut Set<'_>, facts: &Facts<'_>) -> Option<(Reason, String)
             Reason::AsSpecified,
             "every repository can be reached and is this cluster's",
         );
-        return None;
+        return no_jobs;
     };
     let message = bad
         .iter()
@@ -223,7 +224,9 @@ fn repositories(set: &mut Set<'_>, facts: &Facts<'_>) -> Option<(Reason, String)
         .join("; ");
     set(all.as_str(), Status::False, first.reason, &message);
     // One good repository is enough for a backup to be possible.
-    (bad.len() == facts.repositories.len()).then_some((first.reason, message))
+    (bad.len() == facts.repositories.len())
+        .then_some((first.reason, message))
+        .or(no_jobs)
 }
 
 fn conditions_of_gone_repositories(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>) {

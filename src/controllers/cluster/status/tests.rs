@@ -141,6 +141,27 @@ fn the_state_follows_from_the_pods(
 }
 
 #[test]
+fn a_setting_that_no_job_can_be_made_with_is_told_and_the_cluster_is_ready_all_the_same() {
+    let root = "      jobs: { securityContext: { runAsUser: 0 } }\n      repos:";
+    let validated = cluster(&SMALL.replace("      repos:", root));
+    let observed = observed(&validated, 'r', 1);
+    let good = verdict("repo1", Reason::AsSpecified);
+    let status = told(Ok(&validated), &observed, &[good]);
+    assert_eq!(
+        reason(&status, "ReadyForBackup"),
+        ("False", "InvalidSpecification")
+    );
+    let message = &conditions::find(&status.conditions, "ReadyForBackup")
+        .unwrap()
+        .message;
+    assert!(
+        message.contains("spec.backups.pgbackrest.jobs.securityContext.runAsUser is 0"),
+        "{message}"
+    );
+    assert_eq!(reason(&status, "Ready"), ("True", "AsSpecified"));
+}
+
+#[test]
 fn a_bad_repository_is_told_by_name_and_one_good_one_is_enough_for_backups() {
     let validated = cluster(SMALL);
     let observed = observed(&validated, 'r', 1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::VolumeProjection;
 
-use super::{Existence, pods};
+use super::{Existence, jobs, pods};
 use crate::api::PerconaPGClusterSpec;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
@@ -20,6 +20,7 @@ pub fn of(
     cleared: BTreeSet<String>,
 ) -> Backups {
     let pgbackrest = spec.backups.pgbackrest.clone().unwrap_or_default();
+    let no_jobs = jobs::problem(&pgbackrest);
     let paused = spec.pause.unwrap_or(false);
     let mut instances = existence.instances.values().flatten();
     Backups {
@@ -35,6 +36,7 @@ pub fn of(
             pod: pods::repo_host(spec),
             running: !paused || instances.any(|instance| instance.present),
         },
+        no_jobs,
     }
 }
 

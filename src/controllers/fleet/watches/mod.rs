@@ -27,13 +27,15 @@ use tokio::sync::Semaphore;
 use self::backups::Backups;
 use self::clusters::Clusters;
 use self::parts::Parts;
-pub use self::services::keep_address;
 use self::services::Services;
+pub use self::services::keep_address;
 use self::traced::Traced;
 use self::work::{Work, by_annotation, by_owner};
 use super::follow::{Keeper, follow};
-use super::{Backup, Cluster, Fleet, Key, Writers, slim};
-use crate::api::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP};
+use super::{Backup, Cluster, Fleet, Key, News, Writers, slim};
+use crate::api::names::{
+    LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_EXPIRE,
+};
 use crate::controllers::cluster::names::MANAGED_BY;
 use crate::controllers::cluster::user_files::Source;
 use crate::controllers::context::Context;
@@ -53,6 +55,7 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         "{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_CLUSTER},endpointslice.kubernetes.io/managed-by={MANAGED_BY}"
     ));
     let of_backups = || watcher::Config::default().labels(LABEL_PGBACKREST_BACKUP);
+    let of_retention = watcher::Config::default().labels(LABEL_PGBACKREST_EXPIRE);
     let everything = watcher::Config::default;
     let watches = Watches {
         fleet,
@@ -60,13 +63,10 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         left: AtomicUsize::new(0),
         turn: Semaphore::new(1),
     };
-    let all: [BoxFuture<'_, ()>; 16] = [
+    let all: [BoxFuture<'_, ()>; 17] = [
         watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
         watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
-        watches.one::<Pod>(
-            instances,
-            Parts::of(fleet, &fleet.pods, slim::pod),
-        ),
+        watches.one::<Pod>(instances, Parts::of(fleet, &fleet.pods, slim::pod)),
         watches.one::<StatefulSet>(
             of_clusters(),
             Parts::of(fleet, &fleet.stateful_sets, slim::stateful_set),
@@ -77,8 +77,9 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         ),
         watches.one::<PersistentVolumeClaim>(of_clusters(), Parts::of(fleet, &fleet.claims, slim::claim)),
         watches.one::<Service>(of_clusters(), Services::of(fleet)),
-        watches.one::<Job>(of_backups(), Work::of(fleet, by_owner)),
-        watches.one::<Pod>(of_backups(), Work::of(fleet, by_annotation)),
+        watches.one::<Job>(of_backups(), Work::of(fleet, by_owner, News::Work)),
+        watches.one::<Pod>(of_backups(), Work::of(fleet, by_annotation, News::Work)),
+        watches.one::<Job>(of_retention, Work::of(fleet, labelled, News::Expiry)),
         watches.one::<PartialObjectMeta<Secret>>(
             everything(),
             Traced::<Secret>::of(fleet, Some(Source::Secret)),
@@ -97,7 +98,10 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         ),
     ];
     // Only those are asked that something has arrived for.
-    all.into_iter().collect::<FuturesUnordered<_>>().collect::<()>().await;
+    all.into_iter()
+        .collect::<FuturesUnordered<_>>()
+        .collect::<()>()
+        .await;
 }
 
 struct Watches<'a> {
@@ -110,11 +114,7 @@ struct Watches<'a> {
 }
 
 impl<'a> Watches<'a> {
-    fn one<K>(
-        &'a self,
-        config: watcher::Config,
-        keeper: impl Keeper<K> + Send + 'a,
-    ) -> BoxFuture<'a, ()>
+    fn one<K>(&'a self, config: watcher::Config, keeper: impl Keeper<K> + Send + 'a) -> BoxFuture<'a, ()>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone

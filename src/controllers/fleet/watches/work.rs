@@ -1,4 +1,4 @@
-//! Jobs of backups and their Pods: nothing is kept of them but whose they are.
+//! Jobs of backups and of retention, and their Pods: nothing is kept of them but whose they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,19 +11,21 @@ use super::super::{Fleet, Key, News};
 use crate::api::PerconaPGBackup;
 use crate::api::names::ANNOTATION_BACKUP;
 
-/// What runs backups: nothing of it is kept but which backup it is of.
+/// What works on repositories: nothing of it is kept but for which backup or cluster.
 pub struct Work<'a, K> {
     fleet: &'a Fleet,
-    backup_of: fn(&K) -> Option<Key>,
+    whose: fn(&K) -> Option<Key>,
+    news: fn(Key) -> News,
     known: HashMap<Key, Key>,
     there: HashSet<Key>,
 }
 
 impl<'a, K> Work<'a, K> {
-    pub fn of(fleet: &'a Fleet, backup_of: fn(&K) -> Option<Key>) -> Self {
+    pub fn of(fleet: &'a Fleet, whose: fn(&K) -> Option<Key>, news: fn(Key) -> News) -> Self {
         Self {
             fleet,
-            backup_of,
+            whose,
+            news,
             known: HashMap::new(),
             there: HashSet::new(),
         }
@@ -58,11 +60,11 @@ impl<K: Resource<DynamicType = ()>> Keeper<K> for Work<'_, K> {
     }
 
     fn end(&mut self) {
-        let (fleet, there) = (self.fleet, &self.there);
-        self.known.retain(|own, backup| {
+        let (fleet, there, news) = (self.fleet, &self.there, self.news);
+        self.known.retain(|own, whose| {
             let stays = there.contains(own);
             if !stays {
-                fleet.tell(&News::Work(backup.clone()));
+                fleet.tell(&news(whose.clone()));
             }
             stays
         });
@@ -70,15 +72,15 @@ impl<K: Resource<DynamicType = ()>> Keeper<K> for Work<'_, K> {
     }
 
     fn changed(&mut self, object: K) {
-        if let Some(backup) = (self.backup_of)(&object) {
-            self.known.insert(Key::of(object.meta()), backup.clone());
-            self.fleet.tell(&News::Work(backup));
+        if let Some(whose) = (self.whose)(&object) {
+            self.known.insert(Key::of(object.meta()), whose.clone());
+            self.fleet.tell(&(self.news)(whose));
         }
     }
 
     fn gone(&mut self, object: &K) {
-        if let Some(backup) = self.known.remove(&Key::of(object.meta())) {
-            self.fleet.tell(&News::Work(backup));
+        if let Some(whose) = self.known.remove(&Key::of(object.meta())) {
+            self.fleet.tell(&(self.news)(whose));
         }
     }
 }
