@@ -55,6 +55,7 @@ test: ## Every test, from a bare machine on
 include tests/cluster/cluster.mk
 include src/api/api.mk
 include tests/schedule/schedule.mk
+include tests/scale/scale.mk
 include tests/monitoring/monitoring.mk
 include tests/storage/storage.mk
 -include tests/e2e/e2e.mk

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
+use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -93,6 +94,7 @@ fn settings(arguments: &Controller) -> Settings {
         .collect();
     let limit = |number: usize| (number > 0).then_some(number);
     Settings {
+        build: build(),
         backups_at_once: Limits {
             total: limit(arguments.backups_at_once),
             per_namespace: limit(arguments.backups_at_once_per_namespace),
@@ -110,6 +112,20 @@ fn settings(arguments: &Controller) -> Settings {
             .map(str::to_owned)
             .collect(),
     }
+}
+
+/// Which build this is: a hash of the program itself. Without one, of this process alone.
+fn build() -> String {
+    let hash = || {
+        let mut program = std::fs::File::open(std::env::current_exe()?)?;
+        let mut hash = Sha256::new();
+        std::io::copy(&mut program, &mut hash)?;
+        Ok::<_, std::io::Error>(hex::encode(hash.finalize()))
+    };
+    hash().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the program cannot be read: every cluster is applied again after a restart");
+        format!("{:?}", std::time::SystemTime::now())
+    })
 }
 
 fn identity(arguments: &Controller) -> Identity {

@@ -1,9 +1,11 @@
 //! What every controller is given.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::Looks;
 use super::events::Events;
 use super::leadership::Claim;
 use super::writer::Writer;
@@ -24,6 +26,8 @@ pub struct Settings {
     pub pgbouncer_image: Option<String>,
     /// Namespaces that are watched; empty for all.
     pub namespaces: Vec<String>,
+    /// Which build of the operator this is: another one makes other objects of the same cluster.
+    pub build: String,
     /// How many backups of the fleet run at once.
     pub backups_at_once: Limits,
 }
@@ -37,6 +41,8 @@ pub struct Context {
     pub writer: Writer,
     /// For telling people.
     pub events: Events,
+    /// What the last looks at repositories have found.
+    pub looks: Arc<Looks>,
     /// What is known of repositories, kept across restarts.
     pub catalog: Catalog,
     /// For counting.

@@ -10,6 +10,7 @@ pub mod context;
 #[cfg(debug_assertions)]
 mod death;
 pub mod events;
+pub mod fleet;
 pub mod leadership;
 pub mod operator;
 pub mod reading;

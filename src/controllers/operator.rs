@@ -1,13 +1,16 @@
 //! The controller process: leadership, the controllers, probes and metrics, and an orderly end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Settings};
 use super::events::Events;
+use super::fleet::Fleet;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
 use super::{archive, backup, cluster, retention, schedule};
@@ -65,6 +68,7 @@ pub async fn run(
         writer: Writer::new(client.clone(), claim.clone()),
         events: Events::new(client.clone(), Some(identity.pod.clone()), claim.clone()),
         client: client.clone(),
+        looks: Arc::default(),
         catalog: Catalog::new(
             identity.catalog.clone(),
             Bounds::default(),
@@ -86,15 +90,29 @@ pub async fn run(
     let work = async {
         let _end = finished.clone().drop_guard();
         definitions_are_there(&context).await?;
-        readiness.set(true);
+        let fleets = fleets(&context.settings);
         let reconciling = async {
+            let watching = fleets
+                .iter()
+                .map(|fleet| apart(fleet.clone().run(context.clone())));
+            let seen = async {
+                join_all(fleets.iter().map(|fleet| fleet.seen())).await;
+                readiness.set(true);
+            };
             // Each ends when the process is told to, after the reconciles that are running.
             tokio::join!(
-                cluster::run(context.clone()),
-                backup::run(context.clone()),
-                archive::run(context.clone()),
-                schedule::run(context.clone()),
-                retention::run(context.clone()),
+                apart(cluster::run(context.clone(), fleets.clone())),
+                apart(backup::run(context.clone(), fleets.clone())),
+                apart(archive::run(context.clone(), fleets.clone())),
+                apart(schedule::run(context.clone(), fleets.clone())),
+                apart(retention::run(context.clone(), fleets.clone())),
+                join_all(watching),
+                async {
+                    tokio::select! {
+                        () = seen => {}
+                        () = context.shutdown.cancelled() => {}
+                    }
+                },
             );
             context.catalog.close().await;
             finished.cancel();
@@ -112,6 +130,26 @@ pub async fn run(
             .map_err(|error| OperatorError::Listen(identity.listen, error))
     };
     tokio::try_join!(work, served).map(|_| ())
+}
+
+/// Runs something as a task of its own: what it waits for wakes nothing else. If it ends by a panic, so does the process.
+async fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    if let Err(error) = tokio::spawn(work).await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// What is watched, apart for each namespace of the settings.
+fn fleets(settings: &Settings) -> Vec<Arc<Fleet>> {
+    if settings.namespaces.is_empty() {
+        return vec![Arc::new(Fleet::new(None))];
+    }
+    let namespaces = settings.namespaces.iter().cloned();
+    namespaces
+        .map(|namespace| Arc::new(Fleet::new(Some(namespace))))
+        .collect()
 }
 
 /// A first read of each kind: a missing definition or permission is told at once, and not in a loop of watch errors.

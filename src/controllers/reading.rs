@@ -1,11 +1,8 @@
 //! Reading from the API server: where to look, and how a read fails.
 
-use futures::future::join_all;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
-
-use super::context::Settings;
 
 /// How long all reads of a reconcile may take together; kube itself would wait for ever.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -54,17 +51,5 @@ where
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
-    }
-}
-
-/// Runs something for each namespace that is watched, or once for all of them, until all have ended.
-pub async fn in_each_namespace<'a, F: Future<Output = ()>>(
-    settings: &'a Settings,
-    run: impl Fn(Option<&'a str>) -> F,
-) {
-    if settings.namespaces.is_empty() {
-        run(None).await;
-    } else {
-        join_all(settings.namespaces.iter().map(|namespace| run(Some(namespace)))).await;
     }
 }

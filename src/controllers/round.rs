@@ -1,23 +1,18 @@
-//! One reconcile, seen from outside: only while leading, counted, measured, with a bounded number at once.
+//! One reconcile, seen from outside: only while leading, counted, measured.
 
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
 use futures::stream;
-use kube::runtime::controller::Action;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::fleet::Action;
 use super::leadership::Claim;
 use super::reading::ReadError;
 use super::writer::WriteError;
-
-/// Reconciles of one controller that may run at once.
-const AT_ONCE: usize = 16;
 
 /// Errors that have a stable name for metrics.
 pub trait Categorized: Display {
@@ -57,35 +52,27 @@ impl Categorized for Failure {
 #[derive(Clone)]
 pub struct Rounds {
     controller: &'static str,
-    slots: Arc<Semaphore>,
 }
 
 impl Rounds {
     /// `controller` is the metric label.
     #[must_use]
     pub fn new(controller: &'static str) -> Self {
-        Self {
-            controller,
-            slots: Arc::new(Semaphore::new(AT_ONCE)),
-        }
+        Self { controller }
     }
 
-    /// Runs one reconcile when it has a slot. While another replica leads nothing happens: all objects are reconciled
+    /// Runs one reconcile. While another replica leads nothing happens: all objects are reconciled
     /// again when leadership is gained.
-    pub async fn run<E: Categorized>(
+    pub async fn run<E: Categorized, F: Future<Output = Result<Action, E>>>(
         &self,
         context: &Context,
-        reconcile: impl Future<Output = Result<Action, E>>,
+        reconcile: impl FnOnce() -> F,
     ) -> Result<Action, E> {
         if !context.claim.is_current() {
             return Ok(Action::await_change());
         }
-        let waiting = context.metrics.waiting(self.controller);
-        // The semaphore is never closed; without a slot the reconcile runs all the same.
-        let _slot = self.slots.acquire().await.ok();
-        drop(waiting);
         let begun = Instant::now();
-        let result = reconcile.await;
+        let result = reconcile().await;
         context.metrics.reconciled(
             self.controller,
             begun.elapsed(),
@@ -101,7 +88,7 @@ pub fn pause_after(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(6))
 }
 
-/// An item each time leadership is gained, for `Controller::reconcile_all_on`.
+/// An item each time leadership is gained.
 pub fn leadership_gained(claim: Claim) -> impl Stream<Item = ()> + Send + 'static {
     stream::unfold((claim, 0), |(mut claim, seen)| async move {
         let term = claim.term_after(seen).await?;

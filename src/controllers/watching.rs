@@ -1,12 +1,11 @@
 //! What goes wrong with watches: told, and never a long silence.
 //!
-//! kube pauses all triggers of a controller after the error of any watch, so a lost connection costs one pause for each
-//! watch of the controller: the pauses stay short. An error that repeats is logged once in a while and not each time.
+//! The pauses stay short, since nothing is reconciled on what is old. An error that repeats is logged once in a while and not
+//! each time.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-use kube::runtime::controller::Error;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher;
 use tokio::time::Instant;
@@ -42,35 +41,23 @@ impl Backoff for Pauses {
     }
 }
 
-/// Logs what a controller's stream reports, but for failed reconciles, which whoever handles them has logged.
+/// Logs what goes wrong with the watch of one kind.
 pub struct Complaints {
-    controller: &'static str,
+    kind: String,
     last: Option<(String, Instant)>,
 }
 
 impl Complaints {
-    /// `controller` names the controller in the log.
+    /// `kind` names the watch in the log.
     #[must_use]
-    pub const fn new(controller: &'static str) -> Self {
-        Self {
-            controller,
-            last: None,
-        }
+    pub const fn new(kind: String) -> Self {
+        Self { kind, last: None }
     }
 
     /// Logs one error where it is news.
-    pub fn hear<E: std::error::Error>(&mut self, error: &Error<E, watcher::Error>) {
-        match error {
-            Error::ObjectNotFound(object) => {
-                tracing::debug!(controller = self.controller, %object, "gone before its reconcile");
-            }
-            Error::QueueError(error) if self.is_news(error, Instant::now()) => {
-                tracing::warn!(controller = self.controller, %error, "a watch failed and begins anew");
-            }
-            Error::ReconcilerFailed(..) | Error::QueueError(_) => {}
-            Error::RunnerError(error) => {
-                tracing::error!(controller = self.controller, %error, "the controller cannot start");
-            }
+    pub fn hear(&mut self, error: &watcher::Error) {
+        if self.is_news(error, Instant::now()) {
+            tracing::warn!(kind = self.kind, %error, "a watch failed and begins anew");
         }
     }
 
@@ -102,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_repeated_error_is_told_once_in_a_while() {
-        let (mut complaints, now) = (Complaints::new("test"), Instant::now());
+        let (mut complaints, now) = (Complaints::new("pods".to_owned()), Instant::now());
         assert!(complaints.is_news(&"refused", now));
         assert!(!complaints.is_news(&"refused", now + QUIET / 2));
         assert!(complaints.is_news(&"refused", now + QUIET));

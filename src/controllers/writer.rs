@@ -141,6 +141,27 @@ impl Writer {
         .await
     }
 
+    /// Writes one annotation of an object that is there, under a field manager for nothing else.
+    pub async fn annotate<K: Object>(
+        &self,
+        namespace: &str,
+        name: &str,
+        annotation: &str,
+        value: &str,
+        manager: &str,
+    ) -> Result<K, WriteError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let body = serde_json::json!({
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
+            "metadata": {"name": name, "annotations": {annotation: value}},
+        });
+        let params = PatchParams::apply(manager).force();
+        let patch = Patch::Apply(&body);
+        let annotated = api.patch(name, &params, &patch);
+        self.guarded(Step::of::<K>("annotate", name), annotated).await
+    }
+
     /// Creates an object; one of that name that exists already is an error with [`WriteError::is_conflict`].
     pub async fn create<K: Object + Serialize>(
         &self,

@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use super::{
     StorageErrorKind,
-    trust::{Trust, check_authority, is_refused_certificate, rustls_in},
+    trust::{Clients, Trust, check_authority, is_refused_certificate, rustls_in},
 };
 use crate::domain::secret::Secret;
 
@@ -15,9 +15,16 @@ pub(super) const READ: Duration = Duration::from_secs(8);
 /// One try, until its answer begins.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(12);
 
+/// A connection stays open so long after its last request: for the next one of the same look, and not for the next look.
+pub(super) const IDLE: Duration = Duration::from_secs(15);
+/// So many to each host.
+pub(super) const IDLE_CONNECTIONS: usize = 4;
+
+static CLIENTS: Clients<reqwest::Client> = Clients::new();
+
 /// A client that trusts as told. It follows no redirection: a store that points elsewhere is configured wrongly.
 pub(super) fn client(trust: &Trust) -> Result<reqwest::Client, String> {
-    client_with(trust, None)
+    CLIENTS.get(trust, || client_with(trust, None))
 }
 
 /// The same with a certificate and its key, as PEM, that prove who asks.
@@ -26,6 +33,8 @@ pub(super) fn client_with(trust: &Trust, identity: Option<&Secret>) -> Result<re
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .connect_timeout(CONNECT)
         .read_timeout(READ);
     let builder = match trust {

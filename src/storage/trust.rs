@@ -1,8 +1,14 @@
 //! Whose certificates are accepted, and what TLS said in an error's chain.
 
-use std::{error::Error, io};
+use std::{
+    error::Error,
+    io,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tokio::runtime::{self, Handle};
 
 /// Whose certificates are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +19,55 @@ pub enum Trust {
     Authority(Vec<u8>),
     /// Any: the user set `repoN-storage-verify-tls=n`.
     Anyone,
+}
+
+/// So many clients are kept. A fleet has few authorities, and many repositories behind each.
+const MOST_CLIENTS: usize = 64;
+/// A client is made anew after this time: the system's authorities may have been renewed.
+const OLDEST_CLIENT: Duration = Duration::from_hours(1);
+
+/// Clients by whom they trust. Reading an authority's certificates costs more than a request, and repositories that share a
+/// client share its connections.
+pub(super) struct Clients<C>(Mutex<Vec<Kept<C>>>);
+
+struct Kept<C> {
+    trust: Trust,
+    made: Instant,
+    /// Connections end with the runtime that they were made in.
+    runtime: Option<runtime::Id>,
+    client: C,
+}
+
+impl<C: Clone> Clients<C> {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The client of whoever trusts these, made if there is none.
+    pub fn get(&self, trust: &Trust, make: impl FnOnce() -> Result<C, String>) -> Result<C, String> {
+        let runtime = Handle::try_current().ok().map(|handle| handle.id());
+        // A panic elsewhere leaves the list as whole as it was.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|kept| kept.made.elapsed() < OLDEST_CLIENT);
+        if let Some(kept) = all
+            .iter()
+            .find(|kept| kept.trust == *trust && kept.runtime == runtime)
+        {
+            return Ok(kept.client.clone());
+        }
+        let client = make()?;
+        if all.len() >= MOST_CLIENTS {
+            all.remove(0);
+        }
+        all.push(Kept {
+            trust: trust.clone(),
+            made: Instant::now(),
+            runtime,
+            client: client.clone(),
+        });
+        Ok(client)
+    }
 }
 
 /// The error of rustls inside another error. An `io::Error` is opened by hand, since its `source` skips what it
@@ -66,6 +121,30 @@ mod tests {
         let outer = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, inner));
         assert!(is_refused_certificate(rustls_in(&outer).unwrap()));
         assert!(rustls_in(&io::Error::other("refused")).is_none());
+    }
+
+    #[tokio::test]
+    async fn those_who_trust_the_same_share_a_client_and_others_have_their_own() {
+        let clients = Clients::new();
+        let mut made = 0;
+        let mut get = |trust: &Trust| {
+            let client = clients.get(trust, || {
+                made += 1;
+                Ok(made)
+            });
+            client.unwrap()
+        };
+        let authority = |text: &str| Trust::Authority(text.as_bytes().to_vec());
+        assert_eq!(get(&Trust::System), 1);
+        assert_eq!(get(&authority("a")), 2);
+        assert_eq!(get(&authority("b")), 3);
+        assert_eq!(get(&Trust::System), 1);
+        assert_eq!(get(&authority("a")), 2);
+        for number in 0..MOST_CLIENTS {
+            get(&authority(&number.to_string()));
+        }
+        assert!(get(&Trust::System) > 3, "the oldest is forgotten");
+        assert!(clients.get(&Trust::Anyone, || Err("no".to_owned())).is_err());
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn text() -> String {
     metrics.leading(true);
     metrics.reconciled("backup", Duration::from_millis(3), Some("api-conflict"));
     metrics.not_acted("backup", "RepositoryBusy");
-    let _waiting = metrics.waiting("backup");
+    metrics.queued("backup", 1);
     metrics.catalog().skipped("load", "damaged");
     let cluster = Cluster::new("prod", "shop");
     let waiting = Waiting {

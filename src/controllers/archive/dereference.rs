@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
-use kube::core::DeserializeGuard;
 use kube::{Client, ResourceExt as _};
 
 use crate::agent::report::{ArchiverReport, INSTANCE_ANNOTATION, InstanceReport};
-use crate::api::names::{LABEL_CLUSTER, LABEL_INSTANCE};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::{VolumeReads, read_sources, volume_reads};
 use crate::controllers::cluster::user_files::{self, UserFiles};
+use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
 
 /// Everything a reconcile looks at.
@@ -35,38 +33,24 @@ impl Observed {
 }
 
 /// Reads everything.
-pub async fn dereference(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, cluster)))
+pub async fn dereference(
+    client: &Client,
+    fleet: &Fleet,
+    cluster: Arc<PerconaPGCluster>,
+) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
         .await
         .map_err(|_| ReadError::Timeout)?
 }
 
-async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
-    let namespace = cluster.namespace().unwrap_or_default();
-    let name = cluster.name_any();
-    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-    let instances = ListParams::default().labels(&format!("{LABEL_CLUSTER}={name},{LABEL_INSTANCE}"));
-    let (backups, pods) = futures::try_join!(
-        async {
-            backups
-                .list(&ListParams::default())
-                .await
-                .map_err(ReadError::of("PerconaPGBackups"))
-        },
-        async { pods.list(&instances).await.map_err(ReadError::of("Pods")) },
-    )?;
-    let sources = read_sources(client, &namespace, &cluster).await?;
+async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
+    let key = Key::new(cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let sources = read_sources(client, fleet, &key.namespace, &cluster).await?;
     Ok(Observed {
         user: user_files::of_cluster(&cluster, &sources),
-        volumes: volume_reads(client, &cluster).await?,
-        backups: backups
-            .items
-            .into_iter()
-            .filter_map(|backup| backup.0.ok())
-            .filter(|backup| backup.spec.pg_cluster == name)
-            .collect(),
-        archiver: pods.items.iter().find_map(archiver),
+        volumes: volume_reads(client, fleet, &cluster).await?,
+        backups: fleet.backups_of(&key),
+        archiver: fleet.pods(&key).iter().find_map(archiver),
         cluster,
     })
 }

@@ -7,22 +7,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 
 use super::dereference::{Observed, dereference};
 use super::import::{Place, compare};
 use super::status::{self, Found};
-use super::surveys::{EVERY, News, Surveys, Trouble};
+use super::surveys::{Happened, News, Surveys, Trouble};
 use super::{apply, terms};
 use crate::api::cluster::objectives::Objectives;
 use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
 use crate::api::repository::Repository;
-use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::api::{PerconaPGBackup, Reason, time};
 use crate::catalog::RepositoryPlace;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
+use crate::controllers::cluster::repositories::Content;
+use crate::controllers::cluster::volumes;
 use crate::controllers::context::Context;
+use crate::controllers::fleet::{Action, Cluster, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
@@ -31,10 +32,16 @@ use crate::telemetry::labels::Cluster as Measured;
 /// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
 const MOST_SEGMENTS: u64 = 64;
 
+/// The first look at a repository is waited for so long.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
+/// What is told by others is looked at after this time in any case.
+const LATER: Duration = Duration::from_mins(10);
+
 /// What all reconciles of this controller share.
 pub struct Shared {
     /// What all controllers share.
     pub context: Context,
+    fleet: Arc<Fleet>,
     rounds: Rounds,
     surveys: Surveys,
 }
@@ -42,26 +49,36 @@ pub struct Shared {
 impl Shared {
     /// With nothing known yet.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
             rounds: Rounds::new("archive"),
             surveys: Surveys::new(context.catalog.clone()),
+            fleet,
             context,
         }
+    }
+
+    /// Forgets a cluster that is gone, or has nothing to follow any more.
+    pub(super) fn forget(&self, namespace: &str, name: &str, uid: &str) {
+        self.surveys.forget(uid);
+        let (metrics, measured) = (&self.context.metrics, Measured::new(namespace, name));
+        metrics.recovery().forget(namespace, name);
+        metrics.archiver().forget(&measured);
+        metrics.backups().forget(&measured);
+        metrics.clusters().forget(&measured);
     }
 }
 
 /// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(
-    object: Arc<DeserializeGuard<PerconaPGCluster>>,
-    shared: Arc<Shared>,
-) -> Result<Action, Failure> {
+pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let rounds = shared.rounds.clone();
     let context = shared.context.clone();
-    rounds.run(&context, Box::pin(reconcile(&object, &shared))).await
+    rounds
+        .run(&context, || Box::pin(reconcile(&object, &shared)))
+        .await
 }
 
-async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());
@@ -70,27 +87,69 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
         || cluster.spec.unmanaged.unwrap_or(false)
         || cluster.spec.backups.repositories().is_empty();
     if left_alone {
-        shared.surveys.forget(&cluster.uid().unwrap_or_default());
-        forget(&shared.context, cluster);
+        let (namespace, uid) = (
+            cluster.namespace().unwrap_or_default(),
+            cluster.uid().unwrap_or_default(),
+        );
+        shared.forget(&namespace, &cluster.name_any(), &uid);
         return Ok(Action::await_change());
     }
-    let observed = dereference(&shared.context.client, Arc::new(cluster.clone())).await?;
+    let observed = dereference(&shared.context.client, &shared.fleet, Arc::new(cluster.clone())).await?;
     let repositories = observed.cluster.spec.backups.repositories();
+    if repositories
+        .iter()
+        .any(|repository| is_unknown(shared, &observed, repository))
+    {
+        // The cluster controller takes the first look; what it finds changes the cluster's status, which wakes us.
+        return Ok(Action::requeue(FIRST_LOOK));
+    }
     let now = Utc::now();
     let looks = repositories
         .iter()
         .map(|repository| survey(shared, &observed, repository, now));
     let surveyed: Vec<(&Repository, News)> = repositories.iter().zip(join_all(looks).await).collect();
+    let status = observed.cluster.status.as_ref();
+    let told = status.is_some_and(|status| status.recovery.is_some());
+    if !told && surveyed.iter().all(|(_, news)| news.awaits_stanza()) {
+        // The cluster controller tells that; there is nothing to add.
+        return Ok(Action::requeue(LATER));
+    }
     tell(shared, &observed, &surveyed, Utc::now()).await?;
     for (repository, news) in &surveyed {
         Box::pin(same_backups(&shared.context, &observed, repository, news)).await?;
     }
-    Ok(Action::requeue(again(&surveyed)))
+    Ok(Action::requeue(again(&surveyed, Utc::now())))
+}
+
+/// Whether nobody has looked at a repository yet.
+fn is_unknown(shared: &Shared, observed: &Observed, repository: &Repository) -> bool {
+    let uid = observed.cluster.uid().unwrap_or_default();
+    observed.user.problems.is_empty()
+        && volumes::volume_of(repository).is_none()
+        && shared.context.looks.known(&uid, &repository.name).is_none()
+}
+
+/// What the cluster controller's last look says against reading a repository now.
+fn trouble(shared: &Shared, uid: &str, repository: &str) -> Option<Trouble> {
+    match shared.context.looks.known(uid, repository)?.found {
+        Err(trouble) => Some(Trouble {
+            reason: trouble.reason,
+            message: trouble.what,
+        }),
+        Ok(Content {
+            system_identifier: None,
+            ..
+        }) => Some(Trouble {
+            reason: Reason::StanzaMissing,
+            message: "it holds no stanza yet".to_owned(),
+        }),
+        Ok(_) => None,
+    }
 }
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }
@@ -136,17 +195,26 @@ async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now
         retention: terms::retention(&observed.user.options, &repository.name, &observed.backups),
     };
     let uid = observed.cluster.uid().unwrap_or_default();
-    let changed = last_backup(observed, &repository.name);
+    let archiver = observed.archiver.as_ref();
+    let happened = Happened {
+        changed: last_backup(observed, &repository.name),
+        last_written: archiver.and_then(|archiver| archiver.last_written_wal.as_deref()),
+    };
     let place = RepositoryPlace {
         namespace: observed.cluster.namespace().unwrap_or_default(),
         cluster: observed.cluster.name_any(),
         repository: repository.name.clone(),
         location: access.destination(),
     };
-    let surveyed = shared
-        .surveys
-        .survey(&uid, &place, &access, &terms, changed)
-        .await;
+    let surveyed = match trouble(shared, &uid, &repository.name) {
+        Some(trouble) => shared.surveys.remembered(&uid, &place, trouble).await,
+        None => {
+            shared
+                .surveys
+                .survey(&uid, &place, &access, &terms, &happened)
+                .await
+        }
+    };
     own(surveyed, observed)
 }
 
@@ -188,6 +256,7 @@ fn own(surveyed: News, observed: &Observed) -> News {
         (Some(theirs), Some(own)) if theirs != own => News {
             picture: None,
             destination: surveyed.destination,
+            again: surveyed.again,
             fresh: surveyed.fresh,
             trouble: Some(Trouble {
                 reason: Reason::SystemIdentifierMismatch,
@@ -306,27 +375,9 @@ fn objective(observed: &Observed) -> Option<TimeDelta> {
     objectives.and_then(Objectives::recovery_point)
 }
 
-fn forget(context: &Context, cluster: &PerconaPGCluster) {
-    let namespace = cluster.namespace().unwrap_or_default();
-    let name = cluster.name_any();
-    let measured = Measured::new(&namespace, &name);
-    context.metrics.recovery().forget(&namespace, &name);
-    context.metrics.archiver().forget(&measured);
-    context.metrics.backups().forget(&measured);
-    context.metrics.clusters().forget(&measured);
-}
-
-/// When to look again: at the usual pace, and when a gap's grace is over.
-fn again(surveyed: &[(&Repository, News)]) -> Duration {
-    let waits = surveyed
-        .iter()
-        .filter_map(|(_, surveyed)| surveyed.picture.as_deref())
-        .any(|picture| !picture.recovery.gaps_in_grace.is_empty());
-    let every = EVERY.to_std().unwrap_or_default();
-    // A second more: the look must be due when it is taken.
-    if waits {
-        every / 2
-    } else {
-        every + Duration::from_secs(1)
-    }
+/// When to look again, where nothing happens before. A second more: the look must be due when it is taken.
+fn again(surveyed: &[(&Repository, News)], now: DateTime<Utc>) -> Duration {
+    let next = surveyed.iter().filter_map(|(_, news)| news.again).min();
+    let pause = next.map_or(LATER, |next| (next - now).to_std().unwrap_or_default());
+    pause.min(LATER) + Duration::from_secs(1)
 }

@@ -4,7 +4,7 @@ mod backups;
 mod conditions;
 mod repository;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 

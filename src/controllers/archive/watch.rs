@@ -1,55 +1,50 @@
-//! What wakes a reconcile: time, the cluster's specification, and backups that end.
+//! What wakes a reconcile: time, the cluster's specification, what its instances say of their archiver, and backups that end.
 
 use std::sync::Arc;
 
-use futures::StreamExt as _;
-use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Controller;
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher;
+use futures::future::join_all;
+use futures::{Stream, StreamExt as _, stream};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::reconcile::{Shared, on_failure, round};
-use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::context::Context;
-use crate::controllers::reading::{in_each_namespace, within};
-use crate::controllers::round::leadership_gained;
-use crate::controllers::watching::{Complaints, Pauses};
+use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
+use crate::controllers::round::Failure;
 
-type Guarded = DeserializeGuard<PerconaPGCluster>;
-
-/// Follows the archives of clusters, in the namespaces of the settings or in all, until the process is told to end.
-pub async fn run(context: Context) {
-    let settings = context.settings.clone();
-    let shared = Arc::new(Shared::new(context));
-    in_each_namespace(&settings, |namespace| run_in(&shared, namespace)).await;
+/// Follows the archives of clusters until the process is told to end.
+pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
+    let all = fleets.into_iter().map(|fleet| {
+        let shared = Arc::new(Shared::new(context.clone(), fleet.clone()));
+        let (context, wakes) = (&context, due(fleet.news(), shared.clone()));
+        async move {
+            let work = Work {
+                controller: "archive",
+                store: fleet.clusters().clone(),
+                reconcile: |object| round(object, shared.clone()),
+                failed: |_: &Cluster, failure: &Failure| on_failure(failure),
+            };
+            work.rounds(context, &fleet, wakes).await;
+        }
+    });
+    join_all(all.collect::<Vec<_>>()).await;
 }
 
-async fn run_in(shared: &Arc<Shared>, namespace: Option<&str>) {
-    let context = &shared.context;
-    let client = &context.client;
-    let controller = Controller::new(within::<Guarded>(client, namespace), watcher::Config::default());
-    let mut complaints = Complaints::new("archive");
-    controller
-        .trigger_backoff(Pauses::default())
-        .watches(
-            within::<DeserializeGuard<PerconaPGBackup>>(client, namespace),
-            watcher::Config::default(),
-            |backup| {
-                let backup = backup.0.as_ref().ok()?;
-                let ended = backup.status.as_ref()?.completed.is_some();
-                let cluster = ObjectRef::<Guarded>::new(&backup.spec.pg_cluster);
-                ended.then(|| cluster.within(&backup.namespace().unwrap_or_default()))
-            },
-        )
-        .reconcile_all_on(leadership_gained(context.claim.clone()))
-        .graceful_shutdown_on(context.shutdown.clone().cancelled_owned())
-        .run(round, on_failure, shared.clone())
-        .for_each(|result| {
-            if let Err(error) = result {
-                complaints.hear(&error);
-            }
-            std::future::ready(())
-        })
-        .await;
+fn due(news: UnboundedReceiver<News>, shared: Arc<Shared>) -> impl Stream<Item = Vec<Key>> + Send + 'static {
+    let all = stream::unfold(news, |mut news| async { Some((news.recv().await?, news)) });
+    all.map(move |news| match news {
+        News::Cluster(key)
+        | News::Report(key)
+        | News::Backup {
+            of: key,
+            completed: true,
+            ..
+        } => {
+            vec![key]
+        }
+        News::Gone { key, uid } => {
+            shared.forget(&key.namespace, &key.name, &uid);
+            Vec::new()
+        }
+        News::Part(_) | News::Work(_) | News::Expiry(_) | News::Backup { .. } => Vec::new(),
+    })
 }

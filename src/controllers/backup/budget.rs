@@ -9,21 +9,19 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::reflector::{ObjectRef, Store as Watched};
+use kube::runtime::reflector::Store as Watched;
 
 use super::decide::{is_active, order};
 use crate::api::PerconaPGBackup;
 use crate::api::repository::{Repository, Store};
+use crate::controllers::fleet::{Backup, Key};
 use crate::domain::queue::{Full, Limits, Place};
-
-type Guarded = DeserializeGuard<PerconaPGBackup>;
 
 /// One that waits.
 struct Asking {
     place: Place,
     order: (bool, Option<DateTime<Utc>>, String),
-    object: ObjectRef<Guarded>,
+    object: Key,
 }
 
 #[derive(Default)]
@@ -31,8 +29,8 @@ struct Known {
     /// By uid.
     asking: HashMap<String, Asking>,
     /// Let in, by uid.
-    let_in: HashMap<String, (Place, ObjectRef<Guarded>)>,
-    watched: Vec<Watched<Guarded>>,
+    let_in: HashMap<String, (Place, Key)>,
+    watched: Vec<Watched<Backup>>,
 }
 
 /// The budget.
@@ -75,7 +73,7 @@ impl Budget {
     }
 
     /// Counts what runs among these objects, from now on.
-    pub fn watch(&self, backups: Watched<Guarded>) {
+    pub fn watch(&self, backups: Watched<Backup>) {
         self.with(|known| known.watched.push(backups));
     }
 
@@ -90,7 +88,7 @@ impl Budget {
         let asking = Asking {
             place: place.clone(),
             order: order(backup),
-            object: ObjectRef::new(&backup.name_any()).within(&namespace),
+            object: Key::new(namespace, backup.name_any()),
         };
         self.with(|known| {
             known.asking.insert(uid.clone(), asking);
@@ -124,7 +122,7 @@ impl Budget {
     }
 
     /// Those for which there is room now.
-    pub fn next(&self) -> Vec<ObjectRef<Guarded>> {
+    pub fn next(&self) -> Vec<Key> {
         self.with(|known| {
             let running = known.running();
             let queue = known.queue();
@@ -148,12 +146,12 @@ impl Known {
     /// An object may go without a last word.
     fn forget_those_that_are_gone(&mut self) {
         let watched = &self.watched;
-        let is_there = |uid: &str, object: &ObjectRef<Guarded>| {
-            let same = |there: &Guarded| there.uid().as_deref() == Some(uid);
+        let is_there = |uid: &str, object: &Key| {
+            let same = |there: &Backup| there.uid().as_deref() == Some(uid);
             watched.is_empty()
                 || watched
                     .iter()
-                    .any(|all| all.get(object).is_some_and(|it| same(&it)))
+                    .any(|all| all.get(&object.reference()).is_some_and(|it| same(&it)))
         };
         self.asking.retain(|uid, asking| is_there(uid, &asking.object));
         self.let_in.retain(|uid, (_, object)| is_there(uid, object));
@@ -199,6 +197,7 @@ fn endpoint(repository: &Repository, namespace: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::DeserializeGuard;
     use serde_json::json;
 
     use super::*;

@@ -5,15 +5,17 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Endpoints, Pod};
 use kube::api::{Api, ListParams};
-use kube::core::DeserializeGuard;
 use kube::{Client, ResourceExt as _};
 
 use super::build;
+use super::decide::state;
+use crate::api::backup::JobState;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::VolumeReads;
 use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
+use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
 use crate::controllers::turns;
 use crate::pgbackrest::lease::{self, Holder};
@@ -57,14 +59,18 @@ impl Leader {
     }
 }
 
-/// Reads everything.
-pub async fn dereference(client: &Client, backup: PerconaPGBackup) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, backup)))
+/// Reads everything: what others are there from the watch, the rest from the API server.
+pub async fn dereference(
+    client: &Client,
+    fleet: &Fleet,
+    backup: PerconaPGBackup,
+) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, backup)))
         .await
         .map_err(|_| ReadError::Timeout)?
 }
 
-async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, ReadError> {
+async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result<Observed, ReadError> {
     let namespace = backup.namespace().unwrap_or_default();
     let name = backup.spec.pg_cluster.clone();
     let job_name = build::job_name(&backup);
@@ -74,7 +80,6 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
     let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
-    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
     let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &namespace);
     let leader_of = Names {
         cluster: name.clone(),
@@ -92,7 +97,14 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
                 .map_err(ReadError::of("the PerconaPGCluster"))
         },
         async { jobs.get_opt(&job_name).await.map_err(ReadError::of("the Job")) },
-        async { pods.list(&of_job).await.map_err(ReadError::of("Pods")) },
+        async {
+            // One that has not begun has no Pods, and many may wait to begin.
+            if state(&backup) == JobState::New && backup.metadata.deletion_timestamp.is_none() {
+                return Ok(Vec::new());
+            }
+            let pods = pods.list(&of_job).await.map_err(ReadError::of("Pods"))?;
+            Ok(pods.items)
+        },
         async {
             leases
                 .get_opt(&lease_name)
@@ -105,27 +117,21 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
                 .await
                 .map_err(ReadError::of("Endpoints"))
         },
-        async {
-            backups
-                .list(&ListParams::default())
-                .await
-                .map_err(ReadError::of("PerconaPGBackups"))
-        },
+        others(client, fleet, &backup),
     )?;
     let lease_job = match lease.as_ref().and_then(turns::holder) {
         Some(Holder::Job { name, .. }) => jobs.get_opt(&name).await.map_err(ReadError::of("the Job"))?,
         _ => None,
     };
     let sources = match &cluster {
-        Some(cluster) => cluster_reads::read_sources(client, &namespace, cluster).await?,
+        Some(cluster) => cluster_reads::read_sources(client, fleet, &namespace, cluster).await?,
         None => Sources::new(),
     };
     let volumes = match &cluster {
-        Some(cluster) => cluster_reads::volume_reads(client, cluster).await?,
+        Some(cluster) => cluster_reads::volume_reads(client, fleet, cluster).await?,
         None => VolumeReads::default(),
     };
-    let own = backup.uid();
-    let mut pods = pods.items;
+    let mut pods = pods;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
     Ok(Observed {
         user: cluster
@@ -133,13 +139,7 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
             .map(|cluster| user_files::of_cluster(cluster, &sources))
             .unwrap_or_default(),
         volumes,
-        others: others
-            .items
-            .into_iter()
-            // One that cannot be read is waited for by nobody.
-            .filter_map(|other| other.0.ok())
-            .filter(|other| other.spec.pg_cluster == name && other.uid() != own)
-            .collect(),
+        others,
         backup,
         cluster,
         job,
@@ -148,6 +148,32 @@ async fn read(client: &Client, backup: PerconaPGBackup) -> Result<Observed, Read
         lease_job,
         leader: leader.as_ref().and_then(Leader::of),
     })
+}
+
+/// The other backups of the cluster. Of those that have not ended it is asked how they are now, before this one begins: what the
+/// watch shows may be a moment old.
+async fn others(
+    client: &Client,
+    fleet: &Fleet,
+    backup: &PerconaPGBackup,
+) -> Result<Vec<PerconaPGBackup>, ReadError> {
+    let namespace = backup.namespace().unwrap_or_default();
+    let own = backup.uid();
+    let mut others = fleet.backups_of(&Key::new(namespace.clone(), backup.spec.pg_cluster.clone()));
+    others.retain(|other| other.uid() != own);
+    if state(backup) == JobState::New {
+        let api: Api<PerconaPGBackup> = Api::namespaced(client.clone(), &namespace);
+        for other in others.iter_mut().filter(|other| !state(other).is_terminal()) {
+            let now = api
+                .get_opt(&other.name_any())
+                .await
+                .map_err(ReadError::of("PerconaPGBackups"))?;
+            if let Some(now) = now.filter(|now| now.uid() == other.uid()) {
+                *other = now;
+            }
+        }
+    }
+    Ok(others)
 }
 
 #[cfg(test)]

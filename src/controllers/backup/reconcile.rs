@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 
 use super::apply::Apply;
 use super::budget::Budget;
@@ -18,10 +16,11 @@ use super::status::{self, Happened};
 use super::verify::{self, Look};
 use super::{announce, build, tries};
 use crate::api::backup::JobState;
-use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
+use crate::api::{PerconaPGCluster, Reason, time};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
+use crate::controllers::fleet::{Action, Backup, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::controllers::turns::Turn;
 use crate::domain::progress::Tracker;
@@ -56,9 +55,13 @@ pub struct Shared {
 impl Shared {
     /// With nothing tracked yet.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, fleets: &[Arc<Fleet>]) -> Self {
+        let budget = Budget::new(context.settings.backups_at_once);
+        for fleet in fleets {
+            budget.watch(fleet.backups().clone());
+        }
         Self {
-            budget: Budget::new(context.settings.backups_at_once),
+            budget,
             context,
             rounds: Rounds::new("backup"),
             trackers: Mutex::default(),
@@ -68,8 +71,9 @@ impl Shared {
 
 /// Reconciles one backup.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<PerconaPGBackup>>,
+    object: Arc<Backup>,
     shared: Arc<Shared>,
+    fleet: Arc<Fleet>,
 ) -> Result<Action, Failure> {
     let backup = match &object.0 {
         Ok(backup) => backup.clone(),
@@ -82,7 +86,7 @@ pub async fn reconcile(
             return Ok(Action::await_change());
         }
     };
-    let observed = Box::pin(dereference(&shared.context.client, backup)).await?;
+    let observed = Box::pin(dereference(&shared.context.client, &fleet, backup)).await?;
     let one = One {
         shared: &shared,
         namespace: observed.backup.namespace().unwrap_or_default(),
@@ -97,7 +101,7 @@ pub async fn reconcile(
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGBackup>>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }

@@ -1,5 +1,5 @@
-//! The only part that writes. Server-side apply of everything that was built, then clean-up of what no longer is, then
-//! at most one Pod replaced.
+//! The only part that writes. Server-side apply of everything that was built and is not there as it was built, then clean-up of
+//! what no longer is, then at most one Pod replaced.
 //!
 //! What the API server refuses (a quota, a policy, a claim that cannot shrink) is told and does not stop the rest; what
 //! it does not answer does.
@@ -16,13 +16,17 @@ use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
-use super::build::Built;
-use super::dereference::Observed;
-use super::names::FIELD_MANAGER;
+use super::build::{Built, primary_slice};
+use super::dereference::{Observed, instances_now};
+use super::names::{FIELD_MANAGER, RECORD_MANAGER, holder};
+use super::reconcile::Failure;
+use super::record::{Memory, Record, Sent};
 use super::rolling::{self, Candidate};
 use super::status::{is_outdated, is_ready, pod_of};
 use super::validated::ValidatedCluster;
+use crate::controllers::fleet::{Fingerprint, Fleet, Key};
 use crate::controllers::writer::{WriteError, Writer};
 
 /// How the writing went.
@@ -30,21 +34,23 @@ use crate::controllers::writer::{WriteError, Writer};
 pub struct Applied {
     /// What the API server refused, in its words.
     pub problems: Vec<String>,
-    /// The Pod that was deleted so that it comes back from the new template.
-    pub replaced: Option<String>,
+    /// Something that is no longer built has to stay for now.
+    pub held_back: bool,
 }
 
 /// Writes one cluster.
 pub struct Apply<'a> {
     pub client: &'a kube::Client,
     pub writer: &'a Writer,
+    pub fleet: &'a Fleet,
+    pub memory: &'a Memory,
     pub cluster: &'a ValidatedCluster,
     pub observed: &'a Observed,
 }
 
 impl Apply<'_> {
-    /// Applies everything, removes what is left over, replaces at most one Pod.
-    pub async fn everything(&self, built: Built) -> Result<Applied, WriteError> {
+    /// Applies everything and removes what is left over.
+    pub async fn everything(&self, built: Built) -> Result<Applied, Failure> {
         let mut applied = Applied::default();
         // Taken apart without `..`: what is built must be applied.
         let Built {
@@ -56,7 +62,7 @@ impl Apply<'_> {
             revision: _,
             config_maps,
             services,
-            endpoint_slices,
+            mut endpoint_slices,
             claims,
             stateful_sets,
             deployments,
@@ -70,6 +76,10 @@ impl Apply<'_> {
             .await?;
         self.each(&config_maps, &mut applied).await?;
         self.each(&services, &mut applied).await?;
+        if endpoint_slices.is_empty() {
+            // The address may have been given just now.
+            endpoint_slices.extend(primary_slice(self.cluster, self.leader_address()));
+        }
         self.each(&endpoint_slices, &mut applied).await?;
         self.each(&claims, &mut applied).await?;
         self.each(&stateful_sets, &mut applied).await?;
@@ -77,9 +87,7 @@ impl Apply<'_> {
         self.each(&budgets, &mut applied).await?;
 
         self.sweep::<Deployment>(&names(&deployments)).await?;
-        if self.instances_may_go() {
-            self.sweep::<StatefulSet>(&names(&stateful_sets)).await?;
-        }
+        applied.held_back = !self.sweep_instances(&names(&stateful_sets)).await?;
         self.sweep::<PodDisruptionBudget>(&names(&budgets)).await?;
         self.sweep::<Service>(&names(&services)).await?;
         if !endpoint_slices.is_empty() {
@@ -92,11 +100,33 @@ impl Apply<'_> {
         self.sweep::<RoleBinding>(&names(&role_bindings)).await?;
         self.sweep::<Role>(&names(&roles)).await?;
         self.sweep::<ServiceAccount>(&names(&service_accounts)).await?;
-
-        if applied.problems.is_empty() && !self.cluster.paused {
-            applied.replaced = self.replace_one().await?;
-        }
         Ok(applied)
+    }
+
+    /// Writes down that everything is applied.
+    pub async fn write_down(&self, record: &Record) -> Result<(), WriteError> {
+        let names = &self.cluster.names;
+        let account: ServiceAccount = self
+            .writer
+            .annotate(
+                &names.namespace,
+                &holder(&names.cluster),
+                super::names::ANNOTATION_APPLIED,
+                &record.to_string(),
+                RECORD_MANAGER,
+            )
+            .await?;
+        self.fleet.see(&account);
+        Ok(())
+    }
+
+    fn key(&self) -> Key {
+        let names = &self.cluster.names;
+        Key::new(names.namespace.clone(), names.cluster.clone())
+    }
+
+    fn leader_address(&self) -> Option<String> {
+        self.fleet.address(&self.key(), &self.cluster.names.ha())
     }
 
     async fn each<K>(&self, objects: &[K], applied: &mut Applied) -> Result<(), WriteError>
@@ -107,19 +137,29 @@ impl Apply<'_> {
             + Clone
             + std::fmt::Debug
             + Send
-            + Sync,
+            + Sync
+            + 'static,
     {
+        let (uid, key) = (&self.cluster.uid, self.key());
         for object in objects {
-            match self
-                .writer
-                .apply(&self.cluster.names.namespace, object, FIELD_MANAGER)
-                .await
+            let name = object.name_any();
+            let id = Fingerprint::of(format!("{}/{name}", K::kind(&())).as_bytes());
+            let content = content(object);
+            let fields = self.fleet.traces().fields::<K>(&key, &name);
+            if let Some(fields) = fields
+                && self.memory.get(uid, id) == Some(Sent { content, fields })
             {
-                Ok(_) => {}
+                continue;
+            }
+            match self.writer.apply(&key.namespace, object, FIELD_MANAGER).await {
+                Ok(there) => {
+                    self.fleet.see(&there);
+                    if let Some(fields) = self.fleet.traces().fields::<K>(&key, &name) {
+                        self.memory.keep(uid, id, Sent { content, fields });
+                    }
+                }
                 Err(error) if error.is_refusal() => {
-                    applied
-                        .problems
-                        .push(format!("{} {}: {error}", K::kind(&()), object.name_any()));
+                    applied.problems.push(format!("{} {name}: {error}", K::kind(&())));
                 }
                 Err(error) => return Err(error),
             }
@@ -138,6 +178,9 @@ impl Apply<'_> {
             + Sync
             + 'static,
     {
+        if !self.fleet.traces().has_others::<K>(&self.key(), keep) {
+            return Ok(());
+        }
         let namespace = &self.cluster.names.namespace;
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(self.client.clone(), namespace);
         let ours = ListParams::default().labels(&self.cluster.names.selector());
@@ -158,38 +201,33 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// An instance may be removed only while another one that stays is ready.
-    fn instances_may_go(&self) -> bool {
-        self.cluster.paused
-            || self
-                .cluster
-                .instances
-                .iter()
-                .any(|instance| pod_of(self.observed, &instance.name).is_some_and(is_ready))
+    /// An instance may be removed only while another one that stays is ready. False: some have to stay for now.
+    async fn sweep_instances(&self, keep: &BTreeSet<String>) -> Result<bool, Failure> {
+        if !self.fleet.traces().has_others::<StatefulSet>(&self.key(), keep) {
+            return Ok(true);
+        }
+        let now = instances_now(self.client, self.observed).await?;
+        let stays =
+            |instance: &super::validated::Instance| pod_of(&now, &instance.name).is_some_and(is_ready);
+        let may_go = self.cluster.paused || self.cluster.instances.iter().any(stays);
+        if may_go {
+            self.sweep::<StatefulSet>(keep).await?;
+        }
+        Ok(may_go)
     }
 
-    async fn replace_one(&self) -> Result<Option<String>, WriteError> {
-        let candidates: Vec<Candidate> = self
-            .cluster
-            .instances
-            .iter()
-            .map(|instance| {
-                let pod = pod_of(self.observed, &instance.name);
-                let name = super::names::Names::pod(&instance.name);
-                Candidate {
-                    present: pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()),
-                    ready: pod.is_some_and(is_ready),
-                    outdated: is_outdated(self.observed, &instance.name),
-                    leads: self.observed.leader.as_deref() == Some(name.as_str()),
-                    pod: name,
-                }
-            })
-            .collect();
+    /// Replaces at most one Pod that is of an older template; its name.
+    pub async fn replace_one(&self) -> Result<Option<String>, Failure> {
+        if self.cluster.paused || rolling::next(&self.candidates(self.observed)).is_none() {
+            return Ok(None);
+        }
+        // What the watches show may be a moment old, and in that moment another Pod may have gone.
+        let now = instances_now(self.client, self.observed).await?;
+        let candidates = self.candidates(&now);
         let Some(pod) = rolling::next(&candidates) else {
             return Ok(None);
         };
-        let uid = self
-            .observed
+        let uid = now
             .pods
             .iter()
             .find(|other| other.name_any() == pod)
@@ -200,6 +238,33 @@ impl Apply<'_> {
             .await?;
         Ok(Some(pod.to_owned()))
     }
+
+    fn candidates(&self, observed: &Observed) -> Vec<Candidate> {
+        let instances = self.cluster.instances.iter();
+        instances
+            .map(|instance| {
+                let pod = pod_of(observed, &instance.name);
+                let name = super::names::Names::pod(&instance.name);
+                Candidate {
+                    present: pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()),
+                    ready: pod.is_some_and(is_ready),
+                    outdated: is_outdated(observed, &instance.name),
+                    leads: observed.leader.as_deref() == Some(name.as_str()),
+                    pod: name,
+                }
+            })
+            .collect()
+    }
+}
+
+/// What is sent of an object, but for the version that it was read at.
+fn content<K: kube::Resource<DynamicType = ()> + Serialize + Clone>(object: &K) -> Fingerprint {
+    let mut object = object.clone();
+    object.meta_mut().resource_version = None;
+    let mut hash = Sha256::new();
+    // Writing into a hash does not fail.
+    let _ = serde_json::to_writer(&mut hash, &object);
+    Fingerprint::from_hash(hash)
 }
 
 fn names<K: kube::Resource>(objects: &[K]) -> BTreeSet<String> {

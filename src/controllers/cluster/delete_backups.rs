@@ -148,8 +148,8 @@ async fn begin(
         return Ok(None);
     }
     let client = &shared.context.client;
-    let volumes = volume_reads(client, cluster).await?;
-    let sources = read_sources(client, &names.namespace, cluster).await?;
+    let volumes = volume_reads(client, &shared.fleet, cluster).await?;
+    let sources = read_sources(client, &shared.fleet, &names.namespace, cluster).await?;
     let user = user_files::of_cluster(cluster, &sources);
     let existence = Existence {
         volume_claims: volumes.claims,

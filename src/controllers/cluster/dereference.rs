@@ -1,19 +1,23 @@
-//! All reads of a reconcile, none of them written back. Bounded: an API server that does not answer ends the reconcile.
+//! All reads of a reconcile, none of them written back: from what the watches show, and where that is not enough from the API
+//! server. Bounded: one that does not answer ends the reconcile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, PersistentVolumeClaim, Pod, Secret};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 
 use super::build::{Held, HeldSecret};
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, Names};
 use super::user_files::{self, Source, Sources};
+use super::validated::ValidatedCluster;
 use super::volumes;
 use crate::api::names::LABEL_PGBACKREST_VOLUME;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
 
 /// Everything a reconcile looks at.
@@ -32,118 +36,137 @@ pub struct Observed {
     pub pooler: Option<Deployment>,
     /// Name of the Pod that leads, as Patroni's Endpoints say; the role label can lie for half a minute.
     pub leader: Option<String>,
-    pub held: Held,
+    /// Address of the Service in front of the leader, once Kubernetes has given it one.
+    pub leader_address: Option<String>,
+    /// The certificates with which the repository host is asked, where there is one.
+    pub certificates: Option<BTreeMap<String, Vec<u8>>>,
     /// Data of what `configuration[]`, `env` and `envFrom` name.
     pub sources: Sources,
     /// Backups of this cluster.
     pub backups: Vec<PerconaPGBackup>,
 }
 
-/// Reads everything.
-pub async fn dereference(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, cluster)))
+/// Reads everything: what the watches show, and from the API server what they do not.
+pub async fn dereference(
+    client: &Client,
+    fleet: &Fleet,
+    cluster: Arc<PerconaPGCluster>,
+) -> Result<Observed, ReadError> {
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
         .await
         .map_err(|_| ReadError::Timeout)?
 }
 
-async fn read(client: &Client, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
-    let names = Names {
-        cluster: cluster.name_any(),
-        namespace: cluster.namespace().unwrap_or_default(),
-        dns_suffix: String::new(),
-    };
-    let namespace = names.namespace.as_str();
-    let ours = ListParams::default().labels(&format!("{LABEL_CLUSTER}={}", names.cluster));
+async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
+    let key = Key::new(cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let names = Names::named(&key);
+    let repo_host_pod = Names::pod(&names.repo_host());
+    let (hosts, pods): (Vec<Pod>, Vec<Pod>) = fleet
+        .pods(&key)
+        .into_iter()
+        .filter(|pod| is_of_instance(pod) || pod.name_any() == repo_host_pod)
+        .partition(|pod| pod.name_any() == repo_host_pod);
+    let (leader, volumes, sources) = futures::try_join!(
+        leader(client, &names, &pods),
+        volume_reads(client, fleet, &cluster),
+        read_sources(client, fleet, &key.namespace, &cluster),
+    )?;
+    Ok(Observed {
+        sources,
+        stateful_sets: fleet
+            .stateful_sets(&key)
+            .into_iter()
+            .filter(is_of_instance)
+            .collect(),
+        pods,
+        claims: fleet.claims(&key).into_iter().filter(is_of_instance).collect(),
+        volume_claims: volumes.claims,
+        certificates: volumes.certificates,
+        repo_host: hosts.into_iter().next(),
+        pooler: fleet.deployment(&key, &names.pgbouncer()),
+        leader,
+        leader_address: fleet.address(&key, &names.ha()),
+        backups: fleet.backups_of(&key),
+        cluster,
+    })
+}
+
+fn is_of_instance(object: &impl kube::ResourceExt) -> bool {
+    let labels = object.labels();
+    labels.contains_key(LABEL_INSTANCE) && labels.get(LABEL_DATA).map(String::as_str) == Some("postgres")
+}
+
+/// Who leads. Not watched: Patroni writes it anew every few seconds. Nobody leads before a Pod has an address.
+async fn leader(client: &Client, names: &Names, pods: &[Pod]) -> Result<Option<String>, ReadError> {
+    let started = |pod: &Pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some());
+    if !pods.iter().any(started) {
+        return Ok(None);
+    }
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), &names.namespace);
+    let read = endpoints
+        .get_opt(&names.ha())
+        .await
+        .map_err(ReadError::of("Endpoints"))?;
+    Ok(read.as_ref().and_then(leader_of))
+}
+
+/// The instances as they are at this moment, read from the API server: for whoever is about to stop one.
+pub async fn instances_now(client: &Client, observed: &Observed) -> Result<Observed, ReadError> {
+    let names = Names::of(&observed.cluster);
     let data = ListParams::default().labels(&format!(
         "{LABEL_CLUSTER}={},{LABEL_DATA}=postgres,{LABEL_INSTANCE}",
         names.cluster
     ));
-    let (ha, pooler_name) = (names.ha(), names.pgbouncer());
-    let repo_host_pod = Names::pod(&names.repo_host());
+    let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), &names.namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
+    let read = async {
+        let (stateful_sets, pods) = futures::try_join!(
+            async {
+                stateful_sets
+                    .list(&data)
+                    .await
+                    .map_err(ReadError::of("StatefulSets"))
+            },
+            async { pods.list(&data).await.map_err(ReadError::of("Pods")) },
+        )?;
+        Ok(Observed {
+            leader: leader(client, &names, &pods.items).await?,
+            stateful_sets: stateful_sets.items,
+            pods: pods.items,
+            ..observed.clone()
+        })
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .map_err(|_| ReadError::Timeout)?
+}
 
-    let stateful_sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
-    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let backups: Api<PerconaPGBackup> = Api::namespaced(client.clone(), namespace);
-
-    let (
-        stateful_sets,
-        instances,
-        claims,
-        volume_claims,
-        repo_host,
-        pooler,
-        leader,
-        service,
-        secrets_of_ours,
-        backups,
-    ) = futures::try_join!(
-        async {
-            stateful_sets
-                .list(&data)
-                .await
-                .map_err(ReadError::of("StatefulSets"))
-        },
-        async { pods.list(&data).await.map_err(ReadError::of("Pods")) },
-        async {
-            claims
-                .list(&data)
-                .await
-                .map_err(ReadError::of("PersistentVolumeClaims"))
-        },
-        async { volume_claims(client, &names, &cluster).await },
-        async { pods.get_opt(&repo_host_pod).await.map_err(ReadError::of("Pods")) },
-        async {
-            deployments
-                .get_opt(&pooler_name)
-                .await
-                .map_err(ReadError::of("Deployments"))
-        },
-        async { endpoints.get_opt(&ha).await.map_err(ReadError::of("Endpoints")) },
-        async { services.get_opt(&ha).await.map_err(ReadError::of("Services")) },
-        async { secrets.list(&ours).await.map_err(ReadError::of("Secrets")) },
-        async {
-            backups
-                .list(&ListParams::default())
-                .await
-                .map_err(ReadError::of("PerconaPGBackups"))
-        },
-    )?;
-    let mut held = BTreeMap::new();
-    for secret in secrets_of_ours {
-        held.insert(secret.name_any(), keep(secret));
-    }
-    // What was made by another hand need not carry our label, and its content must be kept all the same.
-    for name in expected_secrets(&names, &cluster) {
-        if !held.contains_key(&name)
-            && let Some(secret) = secrets.get_opt(&name).await.map_err(ReadError::of("Secrets"))?
-        {
-            held.insert(name, keep(secret));
-        }
-    }
-    Ok(Observed {
-        sources: read_sources(client, namespace, &cluster).await?,
-        stateful_sets: stateful_sets.items,
-        pods: instances.items,
-        claims: claims.items,
-        volume_claims,
-        repo_host,
-        pooler,
-        leader: leader.as_ref().and_then(leader_of),
-        held: Held {
-            secrets: held,
-            leader_address: service.as_ref().and_then(address_of),
-        },
-        backups: backups
-            .items
-            .into_iter()
-            .filter(|backup| backup.spec.pg_cluster == names.cluster)
-            .collect(),
-        cluster,
+/// The Secrets whose content is kept or pointed at: those of a cluster with these instances. Read from the API server, since what
+/// is not there is made anew, and a password must not be.
+pub async fn held(
+    client: &Client,
+    cluster: &ValidatedCluster,
+    observed: &Observed,
+) -> Result<Held, ReadError> {
+    let names = &cluster.names;
+    let api: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
+    let mut expected = expected_secrets(names, &observed.cluster);
+    expected.extend(
+        cluster
+            .instances
+            .iter()
+            .map(|instance| Names::instance_certs(&instance.name)),
+    );
+    let reads = expected.iter().map(|name| async {
+        let secret = api.get_opt(name).await.map_err(ReadError::of("Secrets"))?;
+        Ok(secret.map(|secret| (name.clone(), keep(secret))))
+    });
+    let read = tokio::time::timeout(PATIENCE, try_join_all(reads))
+        .await
+        .map_err(|_| ReadError::Timeout)??;
+    Ok(Held {
+        secrets: read.into_iter().flatten().collect(),
+        leader_address: observed.leader_address.clone(),
     })
 }
 
@@ -152,25 +175,17 @@ fn leader_of(endpoints: &Endpoints) -> Option<String> {
     (!leader.is_empty()).then(|| leader.clone())
 }
 
-fn address_of(service: &Service) -> Option<String> {
-    let address = service.spec.as_ref()?.cluster_ip.as_ref()?;
-    (!address.is_empty() && address != "None").then(|| address.clone())
-}
-
 /// Claims with the labels of a repository's, and those that only have the name of one.
 async fn volume_claims(
     client: &Client,
+    fleet: &Fleet,
     names: &Names,
     cluster: &PerconaPGCluster,
 ) -> Result<Vec<PersistentVolumeClaim>, ReadError> {
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &names.namespace);
-    let labelled = format!("{LABEL_CLUSTER}={},{LABEL_PGBACKREST_VOLUME}", names.cluster);
     let of = ReadError::of("PersistentVolumeClaims");
-    let mut claims = api
-        .list(&ListParams::default().labels(&labelled))
-        .await
-        .map_err(&of)?
-        .items;
+    let mut claims = fleet.claims(&Key::new(names.namespace.clone(), names.cluster.clone()));
+    claims.retain(|claim| claim.labels().contains_key(LABEL_PGBACKREST_VOLUME));
     for repository in cluster.spec.backups.repositories() {
         let name = names.repository_claim(&repository.name);
         if volumes::volume_of(repository).is_some() && !claims.iter().any(|claim| claim.name_any() == name) {
@@ -190,23 +205,31 @@ pub struct VolumeReads {
     pub certificates: Option<BTreeMap<String, Vec<u8>>>,
 }
 
-/// Reads it; nothing where the cluster has no repository on a volume.
-pub async fn volume_reads(client: &Client, cluster: &PerconaPGCluster) -> Result<VolumeReads, ReadError> {
+/// Reads it; no certificates where the cluster has no repository on a volume.
+pub async fn volume_reads(
+    client: &Client,
+    fleet: &Fleet,
+    cluster: &PerconaPGCluster,
+) -> Result<VolumeReads, ReadError> {
+    let names = Names::of(cluster);
+    let claims = volume_claims(client, fleet, &names, cluster).await?;
     let repositories = cluster.spec.backups.repositories();
     if repositories
         .iter()
         .all(|repository| volumes::volume_of(repository).is_none())
     {
-        return Ok(VolumeReads::default());
+        return Ok(VolumeReads {
+            claims,
+            certificates: None,
+        });
     }
-    let names = Names::of(cluster);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &names.namespace);
     let secret = secrets
         .get_opt(&names.pgbackrest())
         .await
         .map_err(ReadError::of("Secrets"))?;
     Ok(VolumeReads {
-        claims: volume_claims(client, &names, cluster).await?,
+        claims,
         certificates: secret.map(|secret| keep(secret).data),
     })
 }
@@ -245,40 +268,51 @@ fn expected_secrets(names: &Names, cluster: &PerconaPGCluster) -> Vec<String> {
 /// Reads the Secrets and `ConfigMaps` on which pgBackRest's configuration depends; those that are missing are left out.
 pub async fn read_sources(
     client: &Client,
+    fleet: &Fleet,
     namespace: &str,
     cluster: &PerconaPGCluster,
 ) -> Result<Sources, ReadError> {
     let mut found = Sources::new();
     for source in referenced_sources(cluster) {
-        let data = match &source {
-            Source::Secret(name) => Api::<Secret>::namespaced(client.clone(), namespace)
-                .get_opt(name)
-                .await
-                .map_err(ReadError::of("Secrets"))?
-                .map(|secret| keep(secret).data),
-            Source::ConfigMap(name) => Api::<ConfigMap>::namespaced(client.clone(), namespace)
-                .get_opt(name)
-                .await
-                .map_err(ReadError::of("ConfigMaps"))?
-                .map(|map| {
-                    let text = map
-                        .data
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(|(key, value)| (key, value.into_bytes()));
-                    let binary = map
-                        .binary_data
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(|(key, value)| (key, value.0));
-                    text.chain(binary).collect()
-                }),
-        };
-        if let Some(data) = data {
+        let read = read_source(client, namespace, &source);
+        if let Some(data) = fleet.contents().get(namespace, &source, read).await? {
             found.insert(source, data);
         }
     }
     Ok(found)
+}
+
+/// Data of a Secret or `ConfigMap`, with its version.
+async fn read_source(
+    client: &Client,
+    namespace: &str,
+    source: &Source,
+) -> Result<Option<(Option<String>, BTreeMap<String, Vec<u8>>)>, ReadError> {
+    Ok(match source {
+        Source::Secret(name) => Api::<Secret>::namespaced(client.clone(), namespace)
+            .get_opt(name)
+            .await
+            .map_err(ReadError::of("Secrets"))?
+            .map(keep)
+            .map(|secret| (secret.version, secret.data)),
+        Source::ConfigMap(name) => Api::<ConfigMap>::namespaced(client.clone(), namespace)
+            .get_opt(name)
+            .await
+            .map_err(ReadError::of("ConfigMaps"))?
+            .map(|map| {
+                let text = map
+                    .data
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, value)| (key, value.into_bytes()));
+                let binary = map
+                    .binary_data
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, value)| (key, value.0));
+                (map.metadata.resource_version, text.chain(binary).collect())
+            }),
+    })
 }
 
 /// The Secrets and `ConfigMaps` on which pgBackRest's configuration depends.

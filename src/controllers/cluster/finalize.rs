@@ -7,7 +7,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, PartialObjectMeta};
-use kube::runtime::controller::Action;
 
 use super::delete_backups;
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_USER, Names};
@@ -17,6 +16,7 @@ use crate::api::names::{
     FINALIZER_DELETE_BACKUPS, FINALIZER_DELETE_PVC, FINALIZER_DELETE_SSL, LABEL_PGBACKREST_REPO,
     LABEL_PGBACKREST_VOLUME,
 };
+use crate::controllers::fleet::Action;
 use crate::controllers::writer::WriteError;
 
 /// Does what the finalizers ask for, then removes them.
@@ -30,7 +30,6 @@ pub async fn finalize(shared: &Shared, cluster: &Arc<PerconaPGCluster>) -> Resul
     .filter(|finalizer| cluster.finalizers().iter().any(|own| own == finalizer))
     .collect();
     if asked.is_empty() {
-        shared.looks.forget(&cluster.uid().unwrap_or_default());
         return Ok(Action::await_change());
     }
     let names = Names {

@@ -1,4 +1,8 @@
-//! Looking at repositories: with our own signed requests, at most as often as the cache allows, all at once.
+//! Looking at repositories: with our own signed requests, at most as often as the cache allows, and beside the reconcile, which
+//! goes on with what is known.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
@@ -9,17 +13,22 @@ use super::dereference::Observed;
 use super::engine;
 use super::names::Names;
 use super::reconcile::Shared;
-use super::repositories::{self, Content, Key, Look, Trouble, Verdict};
+use super::repositories::{self, Begun, Content, Key, Look, Trouble, Verdict};
 use super::user_files::UserFiles;
 use super::volumes;
-use crate::agent::report::InstanceReport;
+use crate::agent::report::{ArchiverReport, InstanceReport};
 use crate::api::Reason;
 use crate::api::repository::Repository;
+use crate::controllers::fleet::Key as ClusterKey;
+use crate::pgbackrest::access::{AccessError, RepositoryAccess};
 use crate::pgbackrest::check::{self, Problem, RepositoryState, StanzaState};
+
+/// The first look is waited for so long: most stores answer at once, and then everything is made in one go.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
 
 /// Judges every repository of the spec.
 pub async fn repositories(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     observed: &Observed,
     user: &UserFiles,
     reports: &[(String, InstanceReport)],
@@ -32,7 +41,7 @@ pub async fn repositories(
                 at: Utc::now(),
                 found: Err(trouble),
             }),
-            None => Some(look(shared, observed, user, reports, repository).await),
+            None => look(shared, observed, user, reports, repository).await,
         };
         repositories::judge(&repository.name, look.as_ref(), own)
     }))
@@ -46,6 +55,7 @@ fn known_trouble(observed: &Observed, repository: &Repository, user: &UserFiles)
         return Some(Trouble {
             reason: *reason,
             message: format!("{name}: {message}"),
+            what: message.clone(),
         });
     }
     volumes::volume_of(repository)?;
@@ -58,64 +68,102 @@ fn known_trouble(observed: &Observed, repository: &Repository, user: &UserFiles)
     Some(Trouble {
         reason,
         message: format!("{name}: {}", reason.explain(&why)),
+        what: why,
     })
 }
 
+/// What is known. Where that is too old, another look is begun; whoever has to know is woken when it finds something else.
 async fn look(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     observed: &Observed,
     user: &UserFiles,
     reports: &[(String, InstanceReport)],
     repository: &Repository,
-) -> Look {
+) -> Option<Look> {
     let key = key(observed, user, repository);
-    if let Some(look) = shared.looks.fresh(&key, Utc::now())
-        && !is_overtaken(&look, &repository.name, reports)
-    {
-        return look;
+    let known = shared.context.looks.latest(&key);
+    let good = known.as_ref().is_some_and(|look| {
+        !shared.context.looks.is_due(&key, look, Utc::now()) && !is_overtaken(look, &repository.name, reports)
+    });
+    if !good && let Some(begun) = shared.context.looks.begin(key.clone()) {
+        let look = tokio::spawn(take(shared.clone(), begun, asking(observed, user, repository)));
+        if known.is_none() {
+            // In vain where the store is slow: what it says is told later.
+            let _ = tokio::time::timeout(FIRST_LOOK, look).await;
+        }
     }
-    let found = ask(observed, user, repository).await;
-    let look = Look {
-        at: Utc::now(),
-        found,
-    };
-    shared.looks.keep(key, look.clone());
-    look
+    known.or_else(|| shared.context.looks.latest(&key))
 }
 
-/// The agent says that the stanza is there, and the look was taken before it was.
+async fn take(shared: Arc<Shared>, begun: Begun, asking: Asking) {
+    let slot = shared.looking.acquire().await;
+    let found = ask(&asking).await;
+    drop(slot);
+    let news = begun.keep(&Look {
+        at: Utc::now(),
+        found,
+    });
+    if news {
+        shared.wake(asking.cluster);
+    }
+}
+
+/// What a look needs.
+struct Asking {
+    cluster: ClusterKey,
+    repository: String,
+    access: Result<RepositoryAccess, AccessError>,
+}
+
+fn asking(observed: &Observed, user: &UserFiles, repository: &Repository) -> Asking {
+    let names = Names::of(&observed.cluster);
+    Asking {
+        access: engine::access(
+            &names,
+            repository,
+            user,
+            &observed.volume_claims,
+            observed.certificates.as_ref(),
+        ),
+        repository: repository.name.clone(),
+        cluster: ClusterKey::new(names.namespace, names.cluster),
+    }
+}
+
+/// What an agent says shows that the look is not true any more: the stanza is there, or WAL has arrived.
 fn is_overtaken(look: &Look, repo: &str, reports: &[(String, InstanceReport)]) -> bool {
-    let without = matches!(
-        &look.found,
+    let reports = || reports.iter().map(|(_, report)| report);
+    match &look.found {
         Ok(Content {
             system_identifier: None,
             ..
-        })
-    );
-    without
-        && reports
-            .iter()
-            .flat_map(|(_, report)| &report.stanzas)
-            .any(|stanza| stanza.repo == repo && stanza.ready)
+        }) => reports()
+            .flat_map(|report| &report.stanzas)
+            .any(|stanza| stanza.repo == repo && stanza.ready),
+        Ok(_) => false,
+        Err(_) => reports()
+            .filter_map(|report| report.archiver.as_ref())
+            .any(|archiver| arrived(archiver).is_some_and(|arrived| arrived > look.at)),
+    }
 }
 
-async fn ask(observed: &Observed, user: &UserFiles, repository: &Repository) -> Result<Content, Trouble> {
+/// When WAL last arrived in every repository.
+fn arrived(archiver: &ArchiverReport) -> Option<DateTime<Utc>> {
+    archiver.last_archived_at.filter(|_| !archiver.is_failing())
+}
+
+async fn ask(asking: &Asking) -> Result<Content, Trouble> {
     let trouble = |problem: Problem| Trouble {
         reason: problem.reason(),
-        message: format!("{}: {problem}", repository.name),
+        message: format!("{}: {problem}", asking.repository),
+        what: problem.what,
     };
-    let names = Names::of(&observed.cluster);
-    let certificates = observed.held.secrets.get(&names.pgbackrest());
-    let access = engine::access(
-        &names,
-        repository,
-        user,
-        &observed.volume_claims,
-        certificates.map(|secret| &secret.data),
-    )
-    .map_err(|error| trouble(Problem::from(&error)))?;
+    let access = asking
+        .access
+        .as_ref()
+        .map_err(|error| trouble(Problem::from(error)))?;
     // Whose the stanza is, is judged here, each time anew: the look is kept longer than that question is open.
-    match check::check(&access, None).await {
+    match check::check(access, None).await {
         RepositoryState::Ready { stanza, backups } => Ok(Content {
             system_identifier: match stanza {
                 StanzaState::Present(identity) => Some(identity.system_id.to_string()),
@@ -143,7 +191,7 @@ fn key(observed: &Observed, user: &UserFiles, repository: &Repository) -> Key {
         add(value.expose().as_bytes());
     }
     for data in observed.sources.values() {
-        for (name, value) in data {
+        for (name, value) in &**data {
             add(name.as_bytes());
             add(value);
         }
@@ -157,13 +205,13 @@ fn key(observed: &Observed, user: &UserFiles, repository: &Repository) -> Key {
 
 /// When the next looks are due.
 pub fn next_looks(shared: &Shared, observed: &Observed, user: &UserFiles) -> Vec<DateTime<Utc>> {
-    observed
-        .cluster
-        .spec
-        .backups
-        .repositories()
-        .iter()
-        .filter_map(|repository| shared.looks.fresh(&key(observed, user, repository), Utc::now()))
-        .map(|look| repositories::due(&look))
+    let now = Utc::now();
+    let repositories = observed.cluster.spec.backups.repositories().iter();
+    repositories
+        .filter_map(|repository| {
+            let key = key(observed, user, repository);
+            let look = shared.context.looks.latest(&key)?;
+            Some(shared.context.looks.next(&key, &look, now))
+        })
         .collect()
 }

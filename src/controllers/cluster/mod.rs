@@ -16,8 +16,9 @@ mod inspect;
 mod instances;
 pub(crate) mod names;
 mod reconcile;
+mod record;
 mod release;
-mod repositories;
+pub(crate) mod repositories;
 mod rolling;
 mod status;
 pub(crate) mod user_files;
@@ -28,4 +29,5 @@ pub(crate) mod volumes;
 mod watch;
 
 pub use reconcile::{Failure, Shared};
+pub use repositories::Looks;
 pub use watch::run;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt as _;
 
 use crate::api::PerconaPGCluster;
+use crate::controllers::fleet::Key;
 
 /// Names the cluster on every object that belongs to one.
 pub const LABEL_CLUSTER: &str = "postgres-operator.crunchydata.com/cluster";
@@ -29,6 +30,11 @@ pub const MANAGED_BY: &str = "holdfast";
 pub const FIELD_MANAGER: &str = "holdfast-cluster";
 /// On the `StatefulSet` of the instance that led when the cluster was stopped.
 pub const ANNOTATION_LED_LAST: &str = "holdfast.dev/led-last";
+/// On the account of a cluster's instances: what was applied last, so that a controller that was restarted need not apply it
+/// again. Written under a field manager of its own, [`RECORD_MANAGER`].
+pub const ANNOTATION_APPLIED: &str = "holdfast.dev/applied";
+/// Field manager of [`ANNOTATION_APPLIED`].
+pub const RECORD_MANAGER: &str = "holdfast-record";
 /// Marks the first full backup that a new cluster takes by itself.
 pub const LABEL_INITIAL: &str = "holdfast.dev/initial";
 /// Marks a backup that a schedule asked for; the value is the type, as in `schedules`.
@@ -40,6 +46,12 @@ pub const STANZA: &str = "db";
 pub const REPLICATION_USER: &str = "_crunchyrepl";
 /// Role with which `PgBouncer` looks up the verifiers of others.
 pub const PGBOUNCER_USER: &str = "_crunchypgbouncer";
+
+/// The `ServiceAccount` that holds [`ANNOTATION_APPLIED`]: each cluster has it.
+#[must_use]
+pub fn holder(cluster: &str) -> String {
+    format!("{cluster}-instance")
+}
 
 /// Derived names of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +84,7 @@ impl Names {
         pods = "pods";
         /// Deployment, Service, `ConfigMap` and Secret of the pooler.
         pgbouncer = "pgbouncer";
-        /// `ServiceAccount`, Role and binding of instances.
+        /// `ServiceAccount`, Role and binding of instances; see [`holder`].
         instance_account = "instance";
         /// `ServiceAccount`, Role and binding of backup Jobs; also the Secret with pgBackRest's client certificate.
         pgbackrest = "pgbackrest";
@@ -90,6 +102,16 @@ impl Names {
         cluster_cert = "cluster-cert";
         /// Secret with the replication client's certificate.
         replication_cert = "replication-cert";
+    }
+
+    /// Names of a cluster of which only that is known.
+    #[must_use]
+    pub fn named(key: &Key) -> Self {
+        Self {
+            cluster: key.name.clone(),
+            namespace: key.namespace.clone(),
+            dns_suffix: String::new(),
+        }
     }
 
     /// Names of a cluster as it is written.

@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::{Stream, stream};
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
+use tokio::sync::{Semaphore, mpsc};
 
-use super::apply::{Applied, Apply};
+use super::apply::Apply;
 use super::build::{BuildError, build};
-use super::dereference::{Observed, dereference};
+use super::dereference::{Observed, dereference, held};
 use super::existence::existence;
 use super::names::{FIELD_MANAGER, Names};
-use super::repositories::{Looks, Verdict};
+use super::record::{self, Memory, Record};
+use super::repositories::Verdict;
 use super::status::{self, Facts};
 use super::user_files;
 use super::validate::{ImageDefaults, validate};
@@ -22,32 +23,68 @@ use super::validated::ValidatedCluster;
 use super::{announce, engine, finalize, initial, inspect, release};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
-use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
+use crate::api::{PerconaPGBackup, Reason};
 use crate::controllers::context::Context;
+use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, Rounds, pause_after};
 use crate::controllers::writer::WriteError;
+
+/// So many repositories are looked at at once.
+const LOOKS_AT_ONCE: usize = 32;
 
 /// What all reconciles of this controller share.
 pub struct Shared {
     /// What all controllers share.
     pub context: Context,
-    pub(super) looks: Looks,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) looking: Semaphore,
+    pub(super) memory: Memory,
     rounds: Rounds,
     /// Failures in a row, by object.
     failures: Mutex<HashMap<String, u32>>,
+    /// Clusters of which a look has found something else.
+    woken: mpsc::UnboundedSender<Key>,
+    to_wake: Mutex<Option<mpsc::UnboundedReceiver<Key>>>,
 }
 
 impl Shared {
     /// With nothing looked up yet.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
+        let (woken, to_wake) = mpsc::unbounded_channel();
         Self {
             context,
-            looks: Looks::default(),
+            fleet,
+            looking: Semaphore::new(LOOKS_AT_ONCE),
+            memory: Memory::default(),
             rounds: Rounds::new("cluster"),
             failures: Mutex::default(),
+            woken,
+            to_wake: Mutex::new(Some(to_wake)),
         }
+    }
+
+    /// Forgets a cluster that is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.context.looks.forget(uid);
+        self.memory.forget(uid);
+    }
+
+    /// Has a cluster reconciled.
+    pub(super) fn wake(&self, cluster: Key) {
+        // Nobody listens any more when the process ends.
+        let _ = self.woken.send(cluster);
+    }
+
+    /// Those that were woken; asked for once.
+    pub(super) fn looked(&self) -> impl Stream<Item = Vec<Key>> + Send + use<> {
+        let to_wake = self.to_wake.lock().unwrap_or_else(PoisonError::into_inner).take();
+        stream::unfold(to_wake, |to_wake| async {
+            let mut to_wake = to_wake?;
+            let key = to_wake.recv().await?;
+            Some((vec![key], Some(to_wake)))
+        })
     }
 
     fn failures<T>(&self, act: impl FnOnce(&mut HashMap<String, u32>) -> T) -> T {
@@ -80,13 +117,10 @@ impl Categorized for Failure {
 }
 
 /// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(
-    object: Arc<DeserializeGuard<PerconaPGCluster>>,
-    shared: Arc<Shared>,
-) -> Result<Action, Failure> {
+pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let result = shared
         .rounds
-        .run(&shared.context, Box::pin(reconcile(&object, &shared)))
+        .run(&shared.context, || Box::pin(reconcile(&object, &shared)))
         .await;
     if result.is_ok() {
         shared.failures(|failures| failures.remove(&key(&object)));
@@ -94,7 +128,7 @@ pub async fn round(
     result
 }
 
-async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+async fn reconcile(object: &Cluster, shared: &Arc<Shared>) -> Result<Action, Failure> {
     let cluster = match &object.0 {
         Ok(cluster) => Arc::new(cluster.clone()),
         Err(invalid) => {
@@ -109,11 +143,11 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
         announce::unmanaged(&shared.context, &cluster, Utc::now()).await?;
         return Ok(Action::await_change());
     }
-    let observed = dereference(&shared.context.client, cluster).await?;
-    manage(shared, &observed).await
+    let observed = dereference(&shared.context.client, &shared.fleet, cluster).await?;
+    Box::pin(manage(shared, &observed)).await
 }
 
-async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure> {
+async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Failure> {
     let user = user_files::of_cluster(&observed.cluster, &observed.sources);
     let reports = status::reports(observed);
     let own = status::system_identifier(&reports).or_else(|| known_identifier(observed));
@@ -132,23 +166,23 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
     );
 
     let now = Utc::now();
-    let (applied, revision) = match &validated {
+    let done = match &validated {
         Ok(cluster) => carry_out(shared, observed, cluster, now).await?,
         Err(refusal) => {
             tracing::warn!(reason = %refusal.reason, message = refusal.message, "the specification is refused");
-            (Applied::default(), None)
+            Done::default()
         }
     };
     let mut ignored = unsupported(&observed.cluster);
     ignored.extend(engine::left_out(&observed.cluster.spec));
-    let write_problem = (!applied.problems.is_empty()).then(|| applied.problems.join("; "));
+    let write_problem = (!done.problems.is_empty()).then(|| done.problems.join("; "));
     let facts = Facts {
         observed,
         validated: validated.as_ref(),
         repositories: &verdicts,
         reports: &reports,
         unsupported: &ignored,
-        revision: revision.as_deref(),
+        revision: done.revision.as_deref(),
         write_problem: write_problem.as_deref(),
     };
     let status = status::status(&facts, now);
@@ -159,6 +193,7 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
     release::claims(&context.client, &context.writer, &names, &observed.volume_claims).await?;
 
     let mut again: Vec<DateTime<Utc>> = inspect::next_looks(shared, observed, &user);
+    again.extend(done.until);
     if let Ok(cluster) = &validated {
         for verdict in &verdicts {
             again.extend(first_backup(shared, observed, cluster, verdict, now).await?);
@@ -174,23 +209,65 @@ async fn manage(shared: &Shared, observed: &Observed) -> Result<Action, Failure>
     })
 }
 
+/// What was carried out.
+#[derive(Default)]
+struct Done {
+    /// What the API server refused, in its words.
+    problems: Vec<String>,
+    /// Revision of the document that the agents are to apply.
+    revision: Option<String>,
+    /// When it is to be looked at again in any case.
+    until: Option<DateTime<Utc>>,
+}
+
 async fn carry_out(
     shared: &Shared,
     observed: &Observed,
     cluster: &ValidatedCluster,
     now: DateTime<Utc>,
-) -> Result<(Applied, Option<String>), Failure> {
-    let built = build(cluster, &observed.held, now)?;
-    let revision = built.revision.clone();
-    let context = &shared.context;
+) -> Result<Done, Failure> {
+    let (context, fleet) = (&shared.context, &shared.fleet);
     let apply = Apply {
         client: &context.client,
         writer: &context.writer,
+        fleet,
+        memory: &shared.memory,
         cluster,
         observed,
     };
-    let applied = apply.everything(built).await?;
-    if let Some(pod) = &applied.replaced {
+    let key = Key::new(cluster.names.namespace.clone(), cluster.names.cluster.clone());
+    let inputs = || {
+        let address = fleet.address(&key, &cluster.names.ha());
+        record::inputs(&context.settings.build, cluster, observed, address.as_deref())
+    };
+    let known = fleet.traces().applied(&key).and_then(|line| Record::read(&line));
+    let holds = known.filter(|record| record.holds(inputs(), fleet.traces().state(&key), now));
+    let done = if let Some(record) = holds {
+        Done {
+            problems: Vec::new(),
+            until: Some(record.until()),
+            revision: Some(record.revision),
+        }
+    } else {
+        let held = held(&context.client, cluster, observed).await?;
+        let built = build(cluster, &held, now)?;
+        let revision = built.revision.clone();
+        let applied = apply.everything(built).await?;
+        let mut until = None;
+        if applied.problems.is_empty() && !applied.held_back {
+            let record = Record::new(inputs(), fleet.traces().state(&key), &revision, now);
+            apply.write_down(&record).await?;
+            until = Some(record.until());
+        }
+        Done {
+            problems: applied.problems,
+            revision: Some(revision),
+            until,
+        }
+    };
+    if done.problems.is_empty()
+        && let Some(pod) = apply.replace_one().await?
+    {
         let message = format!("Pod {pod} is replaced by one of the new template");
         context
             .events
@@ -202,7 +279,7 @@ async fn carry_out(
             )
             .await;
     }
-    Ok((applied, Some(revision)))
+    Ok(done)
 }
 
 /// Whether the repository is known to hold backups.
@@ -279,16 +356,11 @@ fn known_identifier(observed: &Observed) -> Option<String> {
 
 /// After a failure: soon again, then ever less often.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "the signature that kube wants")]
-pub fn on_failure(
-    object: Arc<DeserializeGuard<PerconaPGCluster>>,
-    failure: &Failure,
-    shared: Arc<Shared>,
-) -> Action {
+pub fn on_failure(object: &Cluster, failure: &Failure, shared: &Shared) -> Action {
     if matches!(failure, Failure::Write(WriteError::NotLeading)) {
         return Action::await_change();
     }
-    let key = key(&object);
+    let key = key(object);
     let count = shared.failures(|failures| {
         let count = failures.entry(key.clone()).or_default();
         *count += 1;
@@ -298,6 +370,6 @@ pub fn on_failure(
     Action::requeue(pause_after(count - 1))
 }
 
-fn key(object: &DeserializeGuard<PerconaPGCluster>) -> String {
+fn key(object: &Cluster) -> String {
     format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }

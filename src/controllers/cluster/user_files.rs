@@ -2,6 +2,7 @@
 //! variables. Pure: the Secrets and `ConfigMaps` have been read already.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, KeyToPath, VolumeProjection};
 
@@ -29,7 +30,7 @@ impl Source {
 }
 
 /// Data of those that exist.
-pub type Sources = BTreeMap<Source, BTreeMap<String, Vec<u8>>>;
+pub type Sources = BTreeMap<Source, Arc<BTreeMap<String, Vec<u8>>>>;
 
 /// All that pgBackRest would get from the user.
 #[derive(Clone, Default)]
@@ -143,7 +144,7 @@ pub fn collect(
         for (key, value) in source
             .and_then(|source| sources.get(&source))
             .into_iter()
-            .flatten()
+            .flat_map(|data| data.iter())
         {
             files.variable(&format!("{prefix}{key}"), value);
         }
@@ -183,7 +184,7 @@ impl UserFiles {
         };
         match items {
             None => {
-                for (key, value) in data {
+                for (key, value) in &**data {
                     self.file(source, key, value);
                 }
             }
@@ -259,8 +260,8 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
         let variables = [("PGBACKREST_REPO1_S3_KEY_SECRET".to_owned(), b"SK".to_vec())];
         Sources::from([
-            (Source::Secret("cloud".to_owned()), data.into()),
-            (Source::Secret("vars".to_owned()), variables.into()),
+            (Source::Secret("cloud".to_owned()), Arc::new(data.into())),
+            (Source::Secret("vars".to_owned()), Arc::new(variables.into())),
         ])
     }
 

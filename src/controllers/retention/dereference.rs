@@ -14,6 +14,7 @@ use crate::api::names::{LABEL_CLUSTER, LABEL_PGBACKREST_EXPIRE};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::{VolumeReads, read_sources, volume_reads};
 use crate::controllers::cluster::user_files::{self, UserFiles};
+use crate::controllers::fleet::Fleet;
 use crate::controllers::reading::{PATIENCE, ReadError};
 use crate::pgbackrest::lease;
 
@@ -46,46 +47,26 @@ impl Observed {
     }
 }
 
-/// The backups of a cluster.
-pub async fn backups(client: &Client, cluster: &PerconaPGCluster) -> Result<Vec<PerconaPGBackup>, ReadError> {
-    let namespace = cluster.namespace().unwrap_or_default();
-    let name = cluster.name_any();
-    let api: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
-    let found = tokio::time::timeout(PATIENCE, api.list(&ListParams::default()))
-        .await
-        .map_err(|_| ReadError::Timeout)?
-        .map_err(ReadError::of("PerconaPGBackups"))?;
-    Ok(found
-        .items
-        .into_iter()
-        .filter_map(|backup| backup.0.ok())
-        .filter(|backup| backup.spec.pg_cluster == name)
-        .collect())
-}
-
-/// Reads the rest.
+/// Reads everything: what may be let go is asked for, and not taken from a watch.
 pub async fn dereference(
     client: &Client,
+    fleet: &Fleet,
     cluster: Arc<PerconaPGCluster>,
-    backups: Vec<PerconaPGBackup>,
 ) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, cluster, backups)))
+    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
         .await
         .map_err(|_| ReadError::Timeout)?
 }
 
-async fn read(
-    client: &Client,
-    cluster: Arc<PerconaPGCluster>,
-    backups: Vec<PerconaPGBackup>,
-) -> Result<Observed, ReadError> {
+async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
     let namespace = cluster.namespace().unwrap_or_default();
     let name = cluster.name_any();
     let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let api: Api<Lease> = Api::namespaced(client.clone(), &namespace);
     let ours = ListParams::default().labels(&format!("{LABEL_CLUSTER}={name},{LABEL_PGBACKREST_EXPIRE}"));
-    let (jobs, pods) = futures::try_join!(
+    let (backups, jobs, pods) = futures::try_join!(
+        backups(client, &namespace, &name),
         async { jobs.list(&ours).await.map_err(ReadError::of("Jobs")) },
         async { pods.list(&ours).await.map_err(ReadError::of("Pods")) },
     )?;
@@ -96,14 +77,26 @@ async fn read(
             leases.insert(repository.name.clone(), lease);
         }
     }
-    let sources = read_sources(client, &namespace, &cluster).await?;
+    let sources = read_sources(client, fleet, &namespace, &cluster).await?;
     Ok(Observed {
         user: user_files::of_cluster(&cluster, &sources),
-        volumes: volume_reads(client, &cluster).await?,
+        volumes: volume_reads(client, fleet, &cluster).await?,
         backups,
         jobs: jobs.items,
         pods: pods.items,
         leases,
         cluster,
     })
+}
+
+/// The backups of a cluster.
+async fn backups(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<PerconaPGBackup>, ReadError> {
+    let api: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), namespace);
+    let found = api.list(&ListParams::default()).await;
+    let read = found.map_err(ReadError::of("PerconaPGBackups"))?.items;
+    Ok(read
+        .into_iter()
+        .filter_map(|backup| backup.0.ok())
+        .filter(|backup| backup.spec.pg_cluster == cluster)
+        .collect())
 }

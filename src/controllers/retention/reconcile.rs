@@ -6,25 +6,24 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 
 use super::apply::Apply;
 use super::build::{asked, job, job_name};
 use super::decide::{Decision, Wanted, decide, growth_of_a_week};
-use super::dereference::{Observed, backups, dereference};
+use super::dereference::{Observed, dereference};
 use super::memory::{EVERY, Memory, fingerprint};
 use super::status::{self, Done, Problem};
 use crate::api::cluster::retention::RepositoryRetention;
 use crate::api::repository::Repository;
-use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
+use crate::api::{PerconaPGBackup, Reason};
 use crate::controllers::backup::ended;
 use crate::controllers::cluster::build::repository_job::last_words;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::context::Context;
+use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 use crate::controllers::turns::Turn;
 use crate::domain::label::Label;
@@ -44,6 +43,7 @@ const UNREADABLE: Duration = Duration::from_mins(2);
 pub struct Shared {
     /// What all controllers share.
     pub context: Context,
+    fleet: Arc<Fleet>,
     rounds: Rounds,
     memory: Memory,
 }
@@ -51,8 +51,9 @@ pub struct Shared {
 impl Shared {
     /// With nothing known yet.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
+            fleet,
             rounds: Rounds::new("retention"),
             memory: Memory::default(),
             context,
@@ -61,18 +62,17 @@ impl Shared {
 }
 
 /// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(
-    object: Arc<DeserializeGuard<PerconaPGCluster>>,
-    shared: Arc<Shared>,
-) -> Result<Action, Failure> {
+pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let rounds = shared.rounds.clone();
     let context = shared.context.clone();
-    rounds.run(&context, Box::pin(reconcile(&object, &shared))).await
+    rounds
+        .run(&context, || Box::pin(reconcile(&object, &shared)))
+        .await
 }
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }
@@ -80,7 +80,7 @@ pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure,
     Action::requeue(Duration::from_secs(5))
 }
 
-async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());
@@ -93,13 +93,14 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
         shared.memory.forget(&uid);
         return Ok(Action::await_change());
     }
-    let client = &shared.context.client;
-    let backups = backups(client, cluster).await?;
-    let (seen, now) = (fingerprint(cluster, &backups), Utc::now());
-    if shared.memory.knows(&uid, seen, now) {
+    let now = Utc::now();
+    let shown = shared.fleet.backups_of(&Key::of(&cluster.metadata));
+    if shared.memory.knows(&uid, fingerprint(cluster, &shown), now) {
         return Ok(Action::requeue(EVERY.to_std().unwrap_or_default()));
     }
-    let observed = dereference(client, Arc::new(cluster.clone()), backups).await?;
+    // What the watch shows may be a moment old: nothing is let go by that.
+    let observed = dereference(&shared.context.client, &shared.fleet, Arc::new(cluster.clone())).await?;
+    let seen = fingerprint(cluster, &observed.backups);
     let one = One {
         context: &shared.context,
         names: Names::of(&observed.cluster),

@@ -4,19 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use kube::api::{Api, ListParams};
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
+use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 
 use super::decide::{Decision, decide};
 use super::pauses::Pauses;
 use super::{apply, health, plan, runs};
-use crate::api::names::LABEL_CLUSTER;
 use crate::api::schedules::ScheduleStatus;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::context::Context;
+use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::{PATIENCE, ReadError};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 
@@ -27,6 +25,7 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(5);
 pub struct Shared {
     /// What all controllers share.
     pub context: Context,
+    fleet: Arc<Fleet>,
     rounds: Rounds,
     pauses: Pauses,
 }
@@ -34,9 +33,10 @@ pub struct Shared {
 impl Shared {
     /// With nothing known yet.
     #[must_use]
-    pub fn new(context: Context) -> Self {
+    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
             rounds: Rounds::new("schedule"),
+            fleet,
             pauses: Pauses::default(),
             context,
         }
@@ -44,16 +44,15 @@ impl Shared {
 }
 
 /// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(
-    object: Arc<DeserializeGuard<PerconaPGCluster>>,
-    shared: Arc<Shared>,
-) -> Result<Action, Failure> {
+pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let rounds = shared.rounds.clone();
     let context = shared.context.clone();
-    rounds.run(&context, Box::pin(reconcile(&object, &shared))).await
+    rounds
+        .run(&context, || Box::pin(reconcile(&object, &shared)))
+        .await
 }
 
-async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared) -> Result<Action, Failure> {
+async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
     let context = &shared.context;
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
@@ -69,7 +68,7 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
     let mut looked = decide(cluster, &plan, &[], now);
     // Where nothing is due and no run is waited for it makes no difference what backups exist.
     if awaits_a_run(cluster) || looked.iter().any(|decision| decision.run.is_some()) {
-        let existing = scheduled(&context.client, cluster).await?;
+        let existing = scheduled(&context.client, &shared.fleet, cluster).await?;
         looked = decide(cluster, &plan, &existing, now);
     }
     let mut decisions = Vec::new();
@@ -95,7 +94,7 @@ async fn reconcile(object: &DeserializeGuard<PerconaPGCluster>, shared: &Shared)
 
 /// After a failure: soon again.
 #[must_use]
-pub fn on_failure(_: Arc<DeserializeGuard<PerconaPGCluster>>, failure: &Failure, _: Arc<Shared>) -> Action {
+pub fn on_failure(failure: &Failure) -> Action {
     if failure.is_lost_lead() {
         return Action::await_change();
     }
@@ -108,21 +107,31 @@ fn awaits_a_run(cluster: &PerconaPGCluster) -> bool {
     status.is_some_and(|status| status.schedules.iter().any(runs::is_waited_for))
 }
 
-/// The runs of the cluster's schedules.
-async fn scheduled(client: &Client, cluster: &PerconaPGCluster) -> Result<Vec<PerconaPGBackup>, ReadError> {
-    let namespace = cluster.namespace().unwrap_or_default();
-    let name = cluster.name_any();
-    let backups: Api<DeserializeGuard<PerconaPGBackup>> = Api::namespaced(client.clone(), &namespace);
-    let of_cluster = ListParams::default().labels(&format!("{LABEL_CLUSTER}={name},{LABEL_SCHEDULE}"));
-    let found = tokio::time::timeout(PATIENCE, backups.list(&of_cluster))
-        .await
-        .map_err(|_| ReadError::Timeout)?
-        .map_err(ReadError::of("PerconaPGBackups"))?;
-    Ok(found
-        .items
-        .into_iter()
-        .filter_map(|backup| backup.0.ok())
-        .collect())
+/// The runs of the cluster's schedules. One that was made a moment ago may not be shown by the watch yet, so one that is missed is
+/// asked for: it would be taken for deleted.
+async fn scheduled(
+    client: &Client,
+    fleet: &Fleet,
+    cluster: &PerconaPGCluster,
+) -> Result<Vec<PerconaPGBackup>, ReadError> {
+    let key = Key::new(cluster.namespace().unwrap_or_default(), cluster.name_any());
+    let mut runs = fleet.backups_of(&key);
+    runs.retain(|backup| backup.labels().contains_key(LABEL_SCHEDULE));
+    let api: Api<PerconaPGBackup> = Api::namespaced(client.clone(), &key.namespace);
+    let known = cluster.status.iter().flat_map(|status| &status.schedules);
+    for run in known
+        .filter(|known| runs::is_waited_for(known))
+        .filter_map(|known| known.last_run.as_ref())
+    {
+        if runs.iter().all(|there| there.name_any() != run.name) {
+            let missed = tokio::time::timeout(PATIENCE, api.get_opt(&run.name))
+                .await
+                .map_err(|_| ReadError::Timeout)?
+                .map_err(ReadError::of("PerconaPGBackups"))?;
+            runs.extend(missed);
+        }
+    }
+    Ok(runs)
 }
 
 fn again(decisions: &[Decision], now: DateTime<Utc>) -> Action {

@@ -1,7 +1,6 @@
 //! S3 and what speaks its protocol, over the AWS SDK.
 //!
-//! One client per repository, since the trusted authority is the repository's own. Addressing follows pgBackRest:
-//! always TLS, `bucket.endpoint` unless the path style is asked for, and `storage-host`/`storage-port` replace
+//! Repositories that trust the same authority share connections. Addressing follows pgBackRest: always TLS, `bucket.endpoint` unless the path style is asked for, and `storage-host`/`storage-port` replace
 //! where to connect to.
 
 mod classify;
@@ -25,10 +24,12 @@ use futures::{StreamExt as _, future::BoxFuture, stream};
 pub use super::trust::Trust;
 use super::{
     Body, Head, LARGEST_READ, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
-    http::{ATTEMPT, CONNECT, READ},
-    trust,
+    http::{ATTEMPT, CONNECT, IDLE, IDLE_CONNECTIONS, READ},
+    trust::{self, Clients},
 };
 use crate::domain::secret::Secret;
+
+static CLIENTS: Clients<SharedHttpClient> = Clients::new();
 
 /// How requests are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,8 @@ pub struct S3Store {
 impl S3Store {
     /// Makes a client; no request is sent. Fails when the authority is no PEM certificate.
     pub async fn new(settings: &S3Settings) -> Result<Self, StorageError> {
-        let http = http_client(&settings.trust).map_err(|detail| {
+        let http = CLIENTS.get(&settings.trust, || http_client(&settings.trust));
+        let http = http.map_err(|detail| {
             let request = format!("connect to s3://{}", settings.bucket);
             StorageError::new(StorageErrorKind::Misconfigured, request, detail)
         })?;
@@ -306,5 +308,7 @@ fn http_client(trust: &Trust) -> Result<SharedHttpClient, String> {
     Ok(aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(context)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .build_https())
 }

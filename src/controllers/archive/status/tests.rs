@@ -71,6 +71,11 @@ fn picture(windows: Vec<Window>, gaps: Vec<Gap>) -> Picture {
     }
 }
 
+/// Of a repository that nothing can be restored from.
+pub fn nothing() -> Picture {
+    picture(vec![], vec![])
+}
+
 fn found(picture: &Picture) -> Found<'_> {
     Found {
         name: "repo1",

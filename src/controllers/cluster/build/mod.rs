@@ -156,5 +156,14 @@ pub fn build(cluster: &ValidatedCluster, held: &Held, now: DateTime<Utc>) -> Res
     })
 }
 
+/// The slice behind the primary's stable name, once the Service in front of the leader has an address.
+pub fn primary_slice(cluster: &ValidatedCluster, leader_address: Option<String>) -> Option<EndpointSlice> {
+    let held = Held {
+        leader_address,
+        ..Held::default()
+    };
+    services::primary_slice(cluster, &held)
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,7 +8,6 @@ use rstest::rstest;
 
 use super::*;
 use crate::api::{ConditionType, PerconaPGCluster, Reason, conditions};
-use crate::controllers::cluster::build::Held;
 use crate::controllers::cluster::build::repo_host::tests::VOLUMES;
 use crate::controllers::cluster::build::tests::{SMALL, cluster};
 use crate::controllers::cluster::names::LABEL_INSTANCE;
@@ -78,7 +77,8 @@ fn observed(validated: &ValidatedCluster, pod: char, pooler_ready: i32) -> Obser
         repo_host: None,
         pooler: Some(deployment),
         leader: None,
-        held: Held::default(),
+        leader_address: None,
+        certificates: None,
         sources: BTreeMap::default(),
         backups: Vec::new(),
     }

@@ -1,0 +1,269 @@
+//! What the API server shows of the clusters: one watch of each kind for all controllers, and of each object no more than
+//! they look at.
+//!
+//! Invariants: nothing is decided here, and nothing is written. What is kept may be a moment old; whoever is about to break
+//! something reads again. Nobody is woken, and nothing may be reconciled, before all of it has been seen once.
+
+mod follow;
+mod queue;
+mod shelf;
+mod slim;
+mod sources;
+mod traces;
+mod watches;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use tokio::sync::{mpsc, watch};
+
+use super::context::Context;
+use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use shelf::Shelf;
+
+pub use queue::{Action, Work};
+pub use sources::Contents;
+pub use traces::{Fingerprint, Seen, Traces};
+
+/// A cluster as it was read, or why it cannot be.
+pub type Cluster = DeserializeGuard<PerconaPGCluster>;
+/// A backup as it was read, or why it cannot be.
+pub type Backup = DeserializeGuard<PerconaPGBackup>;
+
+/// Namespace and name of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// Of these parts.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// Of an object itself.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+        }
+    }
+
+    /// For kube's runtime.
+    #[must_use]
+    pub fn reference<K: kube::Resource<DynamicType = ()>>(&self) -> ObjectRef<K> {
+        ObjectRef::new(&self.name).within(&self.namespace)
+    }
+}
+
+/// What has changed.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A cluster itself.
+    Cluster(Key),
+    /// A cluster is gone.
+    Gone {
+        /// The cluster.
+        key: Key,
+        /// Its uid.
+        uid: String,
+    },
+    /// Something that belongs to a cluster, or that it names.
+    Part(Key),
+    /// What a cluster's instances say of themselves.
+    Report(Key),
+    /// The Job of a backup, or a Pod of it.
+    Work(Key),
+    /// The Job by which retention lets something go.
+    Expiry(Key),
+    /// A backup.
+    Backup {
+        /// The backup.
+        key: Key,
+        /// The cluster that it is of.
+        of: Key,
+        /// Its uid.
+        uid: String,
+        /// It has ended, is going, or is gone.
+        over: bool,
+        /// It has ended, as its status says.
+        completed: bool,
+    },
+}
+
+/// What is known of one namespace, or of all of them.
+pub struct Fleet {
+    namespace: Option<String>,
+    clusters: Store<Cluster>,
+    backups: Store<Backup>,
+    backups_of: Shelf<()>,
+    pods: Shelf<Pod>,
+    stateful_sets: Shelf<StatefulSet>,
+    deployments: Shelf<Deployment>,
+    claims: Shelf<PersistentVolumeClaim>,
+    /// Addresses of the Services in front of leaders.
+    addresses: Shelf<String>,
+    traces: Traces,
+    contents: Contents,
+    listeners: Mutex<Vec<mpsc::UnboundedSender<News>>>,
+    complete: watch::Sender<bool>,
+    writers: Mutex<Option<Writers>>,
+}
+
+/// The giving sides of the stores, until the watches take them.
+struct Writers {
+    clusters: reflector::store::Writer<Cluster>,
+    backups: reflector::store::Writer<Backup>,
+}
+
+impl Fleet {
+    /// With nothing seen yet; [`Fleet::run`] fills it.
+    #[must_use]
+    pub fn new(namespace: Option<String>) -> Self {
+        let (clusters, clusters_writer) = reflector::store();
+        let (backups, backups_writer) = reflector::store();
+        Self {
+            namespace,
+            clusters,
+            backups,
+            backups_of: Shelf::default(),
+            pods: Shelf::default(),
+            stateful_sets: Shelf::default(),
+            deployments: Shelf::default(),
+            claims: Shelf::default(),
+            addresses: Shelf::default(),
+            traces: Traces::default(),
+            contents: Contents::default(),
+            listeners: Mutex::default(),
+            complete: watch::Sender::new(false),
+            writers: Mutex::new(Some(Writers {
+                clusters: clusters_writer,
+                backups: backups_writer,
+            })),
+        }
+    }
+
+    /// Watches until the process is told to end.
+    pub async fn run(self: Arc<Self>, context: Context) {
+        let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writers) = writers {
+            watches::all(&self, &context, writers).await;
+        }
+    }
+
+    /// Waits until everything has been seen once.
+    pub async fn seen(&self) {
+        // The sender lives as long as the fleet.
+        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+    }
+
+    /// Takes note of an object that was written just now, before a watch shows it.
+    pub fn see<K: kube::Resource<DynamicType = ()> + 'static>(&self, object: &K) {
+        self.traces.see::<K>(object.meta(), Seen::Changed);
+        if let Some(service) = (object as &dyn std::any::Any).downcast_ref() {
+            watches::keep_address(self, service);
+        }
+    }
+
+    /// What changes from now on.
+    pub fn news(&self) -> mpsc::UnboundedReceiver<News> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+
+    /// Tells everybody who listens.
+    pub fn tell(&self, news: &News) {
+        if *self.complete.borrow() {
+            let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.retain(|listener| listener.send(news.clone()).is_ok());
+        }
+    }
+
+    /// The namespace, or nothing for all.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// All clusters.
+    #[must_use]
+    pub fn clusters(&self) -> &Store<Cluster> {
+        &self.clusters
+    }
+
+    /// All backups.
+    #[must_use]
+    pub fn backups(&self) -> &Store<Backup> {
+        &self.backups
+    }
+
+    /// The backups of a cluster that can be read.
+    #[must_use]
+    pub fn backups_of(&self, cluster: &Key) -> Vec<PerconaPGBackup> {
+        self.backups_of
+            .names(cluster)
+            .iter()
+            .filter_map(|name| self.backups.get(&Key::new(&cluster.namespace, name).reference()))
+            .filter_map(|backup| backup.0.as_ref().ok().cloned())
+            .collect()
+    }
+
+    /// Pods of instances and of the repository host, without their specification.
+    #[must_use]
+    pub fn pods(&self, cluster: &Key) -> Vec<Pod> {
+        self.pods.of(cluster)
+    }
+
+    /// `StatefulSets`: their labels, annotations and revision.
+    #[must_use]
+    pub fn stateful_sets(&self, cluster: &Key) -> Vec<StatefulSet> {
+        self.stateful_sets.of(cluster)
+    }
+
+    /// A Deployment: how many of its Pods are ready.
+    #[must_use]
+    pub fn deployment(&self, cluster: &Key, name: &str) -> Option<Deployment> {
+        self.deployments.get(cluster, name)
+    }
+
+    /// Claims.
+    #[must_use]
+    pub fn claims(&self, cluster: &Key) -> Vec<PersistentVolumeClaim> {
+        self.claims.of(cluster)
+    }
+
+    /// The address of a Service.
+    #[must_use]
+    pub fn address(&self, cluster: &Key, service: &str) -> Option<String> {
+        self.addresses.get(cluster, service)
+    }
+
+    /// Traces of what was applied.
+    #[must_use]
+    pub fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    /// What Secrets and `ConfigMaps` hold that clusters name.
+    #[must_use]
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+}
