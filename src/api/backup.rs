@@ -204,6 +204,13 @@ pub struct PerconaPGBackupStatus {
     /// Latest time to which this backup can be recovered, as `2006-01-02 15:04:05.000000-0700`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_restorable_time: Option<String>,
+    /// Before this the store refuses to remove any file of this backup (object lock, a retention policy). The backups that it builds
+    /// upon have times of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<Time>,
+    /// Somebody has put a hold on it in the store, which has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_in_store: Option<bool>,
     /// Volume snapshots, when `method` is `volumeSnapshot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotStatus>,

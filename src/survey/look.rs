@@ -9,6 +9,7 @@ use super::{
     archives::Archives,
     commits::{CommitReader, Reading, ahead},
     picture::{Oddity, Picture, Requests},
+    protection::Protections,
     retention::ArchiveRetention,
     scene::{Scene, read_infos},
     suspicions::{Newest, clocks, rolled_back},
@@ -58,6 +59,8 @@ pub struct KnownRepository {
     contents: BTreeMap<String, Content>,
     #[serde(default)]
     newest: Option<Newest>,
+    #[serde(default)]
+    protections: Protections,
 }
 
 impl KnownRepository {
@@ -114,10 +117,15 @@ impl KnownRepository {
         let recovery = Recovery::of_repository(recoveries);
         oddities.extend(rolled_back(&mut self.newest, &backup, terms.now));
         oddities.extend(clocks(&backup, &recovery, terms.now));
+        let protections = self
+            .protections
+            .look(repository, &backup.backups, terms.now)
+            .await;
         Ok(Picture {
             looked_at: terms.now,
             archives: scene.pictures(&self.archives, &mut oddities),
             recovery,
+            protections,
             database: archive.database,
             backups: backup.backups,
             oddities,

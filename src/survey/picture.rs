@@ -1,5 +1,7 @@
 //! What a look at a repository gives.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,8 @@ use crate::{
     domain::{archive::SegmentRange, label::Label, wal::SegmentSize, windows::Recovery},
     pgbackrest::repository::{BackupEntry, DatabaseIdentity},
 };
+
+use super::protection::Protection;
 
 /// A repository, as one look found it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ pub struct Picture {
     pub recovery: Recovery,
     /// The archives, by db-id.
     pub archives: Vec<ArchivePicture>,
+    /// What protects each backup in its store, as far as the store tells.
+    #[serde(default)]
+    pub protections: BTreeMap<Label, Protection>,
     /// What is not as it should be, apart from gaps.
     pub oddities: Vec<Oddity>,
     /// What the look cost.

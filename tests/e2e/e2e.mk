@@ -6,6 +6,10 @@ test-e2e: ## End-to-end scenarios, of the deployed operator (SCENARIO=words of a
 test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention
 	@tests/e2e/run --kill $(SCENARIO)
 
+.PHONY: test-outage
+test-outage: ## A store that is out for ten minutes in the middle of a backup, and one that is gone for good: a quarter of an hour
+	@tests/e2e/run --outage $(SCENARIO)
+
 .PHONY: bench-backup-latency
 bench-backup-latency: ## What the operator adds to pgBackRest's own time (BENCH_ROWS=… for another size); JSON last
 	@tests/e2e/run --bench backup_latency 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'

@@ -54,9 +54,7 @@ async fn a_backup_is_copied_from_the_standby_and_names_it_and_does_without_where
         Request::new(&cluster, "overtaken", &["--type=full"])
             .create(scenario)
             .await;
-        let running = scenario.running("overtaken", minutes(1)).await;
-        scenario.job_pod(&running, None).await;
-        scenario.is_begun(&cluster).await;
+        scenario.half_way("overtaken", minutes(2)).await;
         let heir = cluster.fail_over(scenario).await;
         let told = scenario.event("overtaken", "PrimaryChanged", minutes(2)).await;
         assert!(told.contains(&heir.name_any()), "{told}");

@@ -12,6 +12,7 @@
 mod catalog;
 mod engine;
 mod inspect;
+mod lock;
 mod million;
 mod places;
 mod protocols;

@@ -18,6 +18,7 @@ use holdfast::{
 
 use crate::{
     engine::Engine,
+    lock::what_a_store_retains_is_known,
     places::{Kind, Place},
     stores::Stores,
 };
@@ -82,6 +83,7 @@ async fn what_pgbackrest_wrote_is_read_and_every_fault_has_its_reason() {
         }
         assert_eq!(reader.verify_backup(Wanted::Job("job-9")).await, Ok(None));
     }
+    what_a_store_retains_is_known(&stores, &engine, &plain).await;
     every_fault_has_its_reason(&stores, &engine, &plain, &encrypted).await;
     a_segment_that_is_gone_is_noticed(&engine, &plain).await;
     a_damaged_catalogue_is_read_from_its_copy(&engine, &plain).await;

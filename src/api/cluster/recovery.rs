@@ -64,6 +64,12 @@ pub struct RepositoryRecovery {
     /// Bytes of backups, as stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_bytes: Option<i64>,
+    /// Whether the store keeps what is removed or overwritten as an older version; absent where no backup tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioned: Option<bool>,
+    /// Before this the store refuses to remove any backup that is there now: the earliest of their times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retained_until: Option<String>,
     /// What is not as it should be, apart from gaps, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oddities: Vec<String>,

@@ -14,7 +14,7 @@ use super::import::Imports;
 use super::{FIELD_MANAGER, IMPORT_MANAGER};
 use crate::api::backup::{JobState, PerconaPGBackupStatus};
 use crate::api::cluster::recovery::RecoveryStatus;
-use crate::api::{PerconaPGBackup, Reason};
+use crate::api::{PerconaPGBackup, Reason, time};
 use crate::controllers::cluster::announce::{self, Own};
 use crate::controllers::context::Context;
 use crate::controllers::writer::WriteError;
@@ -38,7 +38,8 @@ pub async fn cluster(
     announce::write_own(context, &observed.cluster, own).await
 }
 
-/// Writes `status.latestRestorableTime` of the backups of one repository where it has changed.
+/// Writes what the repository says of each backup in it, where that has changed: how far it can be recovered, and what protects it in
+/// the store.
 pub async fn backups(
     context: &Context,
     observed: &Observed,
@@ -48,14 +49,22 @@ pub async fn backups(
     let times = latest(picture);
     for backup in observed.backups.iter().filter(|backup| is_in(backup, repo)) {
         let status = backup.status.clone().unwrap_or_default();
-        let label = status.backup_name.unwrap_or_default();
-        let time = times.get(label.as_str()).copied().flatten().map(upstream);
-        if status.latest_restorable_time == time {
+        let label = status.backup_name.clone().unwrap_or_default();
+        let told = PerconaPGBackupStatus {
+            latest_restorable_time: times.get(label.as_str()).copied().flatten().map(upstream),
+            ..protection(picture, &label)
+        };
+        if status.latest_restorable_time == told.latest_restorable_time
+            && status.retained_until == told.retained_until
+            && status.held_in_store == told.held_in_store
+        {
             continue;
         }
         let name = backup.name_any();
-        let told = time.map(|time| ("latestRestorableTime".to_owned(), json!(time)));
-        let told: Map<String, Value> = told.into_iter().collect();
+        let told: Map<String, Value> = match json!(told) {
+            Value::Object(told) => told,
+            _ => Map::new(),
+        };
         let namespace = backup.namespace().unwrap_or_default();
         let written = context
             .writer
@@ -64,7 +73,7 @@ pub async fn backups(
         match written {
             // One that was deleted meanwhile holds up no other.
             Err(error) if error.is_refusal() => {
-                tracing::debug!(name, %error, "latestRestorableTime is not written");
+                tracing::debug!(name, %error, "what the repository says of it is not written");
             }
             other => {
                 other?;
@@ -149,6 +158,22 @@ fn latest(picture: &Picture) -> BTreeMap<&str, Option<DateTime<Utc>>> {
     backups
         .map(|backup| (backup.label.as_str(), backup.latest_restorable_time))
         .collect()
+}
+
+/// What protects a backup in its store.
+fn protection(picture: &Picture, label: &str) -> PerconaPGBackupStatus {
+    let known = picture
+        .protections
+        .iter()
+        .find(|(known, _)| known.as_str() == label);
+    let Some((_, protection)) = known else {
+        return PerconaPGBackupStatus::default();
+    };
+    PerconaPGBackupStatus {
+        retained_until: protection.retained_until.map(time::to_kubernetes),
+        held_in_store: protection.held.then_some(true),
+        ..PerconaPGBackupStatus::default()
+    }
 }
 
 /// The form of the compatible operator: Go's `2006-01-02 15:04:05.000000-0700`.

@@ -17,6 +17,7 @@ use crate::{
         content::Coding,
         info_file::{InfoFile, InfoFileError},
     },
+    storage::{Head, StorageError},
 };
 
 /// What is used of a manifest.
@@ -194,6 +195,12 @@ impl Manifest {
 }
 
 impl Repository {
+    /// What the store says of the manifest of a backup: the last file that pgBackRest writes of it.
+    pub async fn manifest_head(&self, label: &Label) -> Result<Head, StorageError> {
+        let name = format!("{}{label}/backup.manifest", self.backup_root());
+        self.store.head(&name).await
+    }
+
     /// Reads the manifest of a backup that is in `backup.info`, or its copy where that is damaged or gone.
     pub async fn manifest(
         &self,

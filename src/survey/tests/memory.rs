@@ -53,6 +53,9 @@ pub struct Memory {
     pub listings: AtomicU64,
     /// The listing that fails, counted from 1; 0 for none.
     pub fails_at: AtomicU64,
+    pub heads: AtomicU64,
+    /// Every object is retained until then.
+    pub retained: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Memory {
@@ -146,12 +149,20 @@ impl ObjectStore for Memory {
 
     fn head<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Head, StorageError>> {
         Box::pin(async move {
+            self.heads.fetch_add(1, Ordering::SeqCst);
             let size = self.get(name).await?.len() as u64;
-            Ok(Head::from(ObjectInfo {
-                name: name.to_owned(),
-                size,
-                modified: None,
-            }))
+            let modified = self
+                .objects
+                .lock()
+                .unwrap()
+                .get(name)
+                .and_then(|object| object.modified);
+            let name = name.to_owned();
+            Ok(Head {
+                version: Some("v1".to_owned()),
+                retain_until: *self.retained.lock().unwrap(),
+                ..Head::from(ObjectInfo { name, size, modified })
+            })
         })
     }
 
@@ -174,6 +185,8 @@ impl Shelf {
             page,
             listings: AtomicU64::new(0),
             fails_at: AtomicU64::new(0),
+            heads: AtomicU64::new(0),
+            retained: Mutex::default(),
         };
         let shelf = Self {
             memory: Arc::new(memory),

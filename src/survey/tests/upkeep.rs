@@ -313,3 +313,37 @@ async fn a_clock_that_is_an_hour_ahead_is_noticed_and_five_minutes_are_not() {
     );
     assert_eq!(first_look(&shelf, 65).await.oddities, []);
 }
+
+#[tokio::test]
+async fn what_protects_a_backup_in_its_store_is_asked_for_once_and_again_after_hours() {
+    let mut shelf = Shelf::new(1000);
+    shelf.wal(1, 1..=9);
+    shelf.backup(1, 2);
+    let mut known = KnownRepository::default();
+    // Not to be had: nothing is known of it, and all else is.
+    let picture = look(&mut known, &shelf, 10).await;
+    assert_eq!(picture.protections.values().next(), Some(&Protection::default()));
+    assert_eq!(windows(&picture), [(2, Some(9), 1)]);
+
+    let label = picture.backups[0].label.clone();
+    let manifest = format!("r/backup/db/{label}/backup.manifest");
+    // Written a minute after the backup began, one second before minute 2.
+    let began = minute(2) - TimeDelta::seconds(1);
+    shelf
+        .memory
+        .put(&manifest, b"", Some(began + TimeDelta::minutes(1)));
+    *shelf.memory.retained.lock().unwrap() = Some(minute(5000));
+    let asked = shelf.memory.heads.load(Ordering::SeqCst);
+    look(&mut known, &shelf, 11).await;
+    assert_eq!(shelf.memory.heads.load(Ordering::SeqCst), asked);
+    let picture = look(&mut known, &shelf, 10 + 6 * 60).await;
+    let expected = Protection {
+        retained_until: Some(minute(4999)),
+        held: false,
+        versioned: true,
+    };
+    assert_eq!(
+        picture.protections,
+        std::collections::BTreeMap::from([(label, expected)])
+    );
+}

@@ -14,6 +14,7 @@ stores_start() {
   inside bash -c "mountpoint -q '$STORES/s3/full' || mount -t tmpfs -o size=$FULL_SIZE,mode=0755 tmpfs '$STORES/s3/full'"
   s3_server s3 "$S3_IP:9000" s3
   s3_server s3-untrusted "$S3_IP:9001" s3-untrusted
+  s3_server s3-door "$S3_IP:9002" s3
   AZURITE_ACCOUNTS=$AZURE_ACCOUNT:$AZURE_KEY start azure node "$AZURITE_BLOB" --blobHost "$AZURE_IP" --blobPort 10000 \
     --cert "$PKI/azure.crt" --key "$PKI/azure.key" --location "$STORES/azure" \
     --disableProductStyleUrl --disableTelemetry --skipApiVersionCheck --silent

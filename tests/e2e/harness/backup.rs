@@ -153,19 +153,16 @@ impl Scenario {
         .await
     }
 
-    /// Waits until pgBackRest has begun a backup on the primary. Before that it depends on no primary in particular: a Job that
-    /// runs is not yet one that a failover can end.
-    pub async fn is_begun(&self, cluster: &Cluster) {
-        let sql =
-            "select count(*) > 0 from pg_stat_activity where application_name like 'pgBackRest [backup]%'";
-        let waiting = async {
-            while self.sql(cluster, sql).await != "t" {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+    /// Waits until something has been copied: what is lost before that, a backup begins anew with in the same pod.
+    pub async fn half_way(&self, name: &str, within: Duration) {
+        let has_copied = |backup: &PerconaPGBackup| {
+            let progress = status(backup).progress;
+            state(backup).is_terminal()
+                || progress.is_some_and(|progress| progress.bytes_done.unwrap_or(0) > 0)
         };
-        tokio::time::timeout(minutes(1), waiting)
-            .await
-            .expect("pgBackRest is at work on the primary");
+        let backup = self.until(name, "half way", within, has_copied).await;
+        assert_eq!(state(&backup), JobState::Running);
+        self.tell(&format!("{name} is half way"));
     }
 
     /// Makes every WAL segment take its time to be archived. A backup waits for one at its beginning and for one at its

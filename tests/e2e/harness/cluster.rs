@@ -159,6 +159,8 @@ impl Cluster {
         match &self.second {
             None => json!([first]),
             Some(second) => {
+                let mut store = store;
+                store["endpoint"] = json!(self.stores.s3());
                 json!([first, { "name": "repo2", "s3": store, "suspendArchiving": second.suspended }])
             }
         }

@@ -1,4 +1,9 @@
-//! The operator under test, and how it is killed. Scenarios that measure its answers wait while somebody does.
+//! The operator under test, and how it is killed. Scenarios that measure its answers wait while somebody does, and no scenario counts
+//! that time against it.
+
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -7,10 +12,70 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Scenario, minutes};
 
 static STEADY: RwLock<()> = RwLock::const_new(());
+static DISTURBED: Mutex<Disturbed> = Mutex::new(Disturbed {
+    since: None,
+    before: Duration::ZERO,
+});
+/// So much of it is forgiven at most.
+const FORGIVEN: Duration = Duration::from_mins(5);
+
+/// How long somebody has had the operator to himself.
+struct Disturbed {
+    since: Option<Instant>,
+    before: Duration,
+}
+
+fn disturbed() -> MutexGuard<'static, Disturbed> {
+    DISTURBED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn time_disturbed() -> Duration {
+    let known = disturbed();
+    known.before + known.since.map_or(Duration::ZERO, |since| since.elapsed())
+}
+
+/// Waits so long at most, not counting the time for which another scenario kills the operator. Nothing: it was not enough.
+pub async fn within<T>(limit: Duration, waiting: impl Future<Output = T>) -> Option<T> {
+    let (begun, before) = (Instant::now(), time_disturbed());
+    let mut waiting = std::pin::pin!(waiting);
+    loop {
+        let forgiven = time_disturbed().saturating_sub(before).min(FORGIVEN);
+        let end = begun + limit + forgiven;
+        let now = Instant::now();
+        if now >= end {
+            return None;
+        }
+        tokio::select! {
+            met = &mut waiting => return Some(met),
+            () = sleep_until(end.min(now + Duration::from_secs(1))) => {}
+        }
+    }
+}
+
+/// The operator is somebody's own while it lives.
+struct Disturbance(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>);
+
+impl Disturbance {
+    async fn begin() -> Self {
+        let alone = STEADY.write().await;
+        disturbed().since = Some(Instant::now());
+        Self(alone)
+    }
+}
+
+impl Drop for Disturbance {
+    fn drop(&mut self) {
+        let mut known = disturbed();
+        if let Some(since) = known.since.take() {
+            known.before += since.elapsed();
+        }
+    }
+}
 
 /// Selects the operator's pods.
 pub const SELECTOR: &str = "app.kubernetes.io/name=holdfast";
@@ -39,7 +104,7 @@ pub struct Operator {
     scenario: Scenario,
     name: String,
     replicas: i32,
-    _alone: RwLockWriteGuard<'static, ()>,
+    _alone: Disturbance,
 }
 
 impl Operator {
@@ -50,7 +115,7 @@ impl Operator {
 
     /// Takes it over.
     pub async fn seize() -> Self {
-        let alone = STEADY.write().await;
+        let alone = Disturbance::begin().await;
         let scenario = Scenario::enter(&namespace()).await;
         let found = scenario
             .api::<Deployment>()

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -15,11 +15,14 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{Stores, diagnostics, minutes};
+use super::{Stores, diagnostics};
 
 /// So many scenarios with clusters of their own are played at once, beside those with a shared one: what two
 /// processors can do, since a scenario mostly waits. The threads of the test program only wait for their turn.
 static PLACES: Semaphore = Semaphore::const_new(3);
+
+/// An ordinary scenario ends within this.
+pub const LIMIT: Duration = Duration::from_mins(12);
 
 /// A connection, a namespace, the stores.
 pub struct Scenario {
@@ -32,9 +35,14 @@ pub struct Scenario {
 impl Scenario {
     /// Plays a scenario in a namespace of its own, which is deleted afterwards; says what was there when it fails.
     pub async fn alone(short: &str, body: impl AsyncFnOnce(&Self)) {
+        Self::alone_within(LIMIT, short, body).await;
+    }
+
+    /// The same of a scenario that takes longer than others.
+    pub async fn alone_within(limit: Duration, short: &str, body: impl AsyncFnOnce(&Self)) {
         let _place = PLACES.acquire().await.unwrap();
         let scenario = Self::open(&format!("e2e-{short}-{}", suffix())).await;
-        let result = scenario.guarded(body).await;
+        let result = scenario.guarded(limit, body).await;
         scenario.close().await;
         if let Err(panic) = result {
             std::panic::resume_unwind(panic);
@@ -74,15 +82,19 @@ impl Scenario {
     }
 
     /// Runs the body; a panic in it is caught after what there was to see has been printed.
-    pub async fn guarded(&self, body: impl AsyncFnOnce(&Self)) -> Result<(), Box<dyn Any + Send>> {
+    pub async fn guarded(
+        &self,
+        limit: Duration,
+        body: impl AsyncFnOnce(&Self),
+    ) -> Result<(), Box<dyn Any + Send>> {
         let play = async {
             body(self).await;
             self.no_secret_has_leaked().await;
         };
         let bounded = async {
-            tokio::time::timeout(minutes(12), play)
+            tokio::time::timeout(limit, play)
                 .await
-                .expect("a scenario ends within 12 minutes");
+                .expect("a scenario ends within its limit");
         };
         let result = AssertUnwindSafe(bounded).catch_unwind().await;
         if result.is_err() {

@@ -4,6 +4,7 @@
 use futures::FutureExt;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
+use super::scenario::LIMIT;
 use super::{Cluster, Scenario, minutes};
 
 /// The name of its namespace, once it was tried to make it ready: nothing if that failed.
@@ -29,7 +30,7 @@ impl Scenario {
         let scenario = Self::enter(namespace).await;
         let cluster = Cluster::plain("shop", &scenario);
         let result = scenario
-            .guarded(async |scenario| {
+            .guarded(LIMIT, async |scenario| {
                 scenario.speed_up(&cluster).await;
                 body(scenario, &cluster).await;
             })
@@ -43,7 +44,7 @@ impl Scenario {
 async fn prepare() -> String {
     let scenario = Scenario::open(&format!("e2e-shared-{}", super::scenario::suffix())).await;
     let result = scenario
-        .guarded(async |scenario| {
+        .guarded(LIMIT, async |scenario| {
             let cluster = Cluster::plain("shop", scenario);
             cluster.create(scenario).await;
             cluster.ready(scenario, minutes(5)).await;

@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::Scenario;
+use super::{Scenario, operator};
 
 impl Scenario {
     /// Waits until an object is there and `holds`.
@@ -29,11 +29,11 @@ impl Scenario {
     {
         let api = self.api::<K>();
         let met = await_condition(api.clone(), name, |object: Option<&K>| object.is_some_and(&holds));
-        match tokio::time::timeout(within, met).await {
-            Ok(Ok(Some(object))) => object,
-            Ok(Ok(None)) => unreachable!("the condition asks for an object"),
-            Ok(Err(error)) => panic!("{} {name}: {error}", K::kind(&())),
-            Err(_) => {
+        match operator::within(within, met).await {
+            Some(Ok(Some(object))) => object,
+            Some(Ok(None)) => unreachable!("the condition asks for an object"),
+            Some(Err(error)) => panic!("{} {name}: {error}", K::kind(&())),
+            None => {
                 let last = self.status_of(K::kind(&()).as_ref(), name).await;
                 panic!(
                     "{} {name} was not {what} within {} s, but {last}",
@@ -71,9 +71,9 @@ impl Scenario {
             + 'static,
     {
         let gone = await_condition(self.api::<K>(), name, |object: Option<&K>| object.is_none());
-        let ended = tokio::time::timeout(within, gone).await;
+        let ended = operator::within(within, gone).await;
         assert!(
-            matches!(ended, Ok(Ok(_))),
+            matches!(ended, Some(Ok(_))),
             "{} {name} was not gone within {} s",
             K::kind(&()),
             within.as_secs()
@@ -134,7 +134,7 @@ where
             }
         }
     };
-    tokio::time::timeout(within, found).await.ok().flatten()
+    operator::within(within, found).await.flatten()
 }
 
 /// Status and reason of a condition.

@@ -78,6 +78,8 @@ fn of_picture(picture: &Picture) -> RepositoryRecovery {
         segments: Some(sum(picture.archives.iter().map(|archive| archive.segments))),
         archive_bytes: Some(sum(picture.archives.iter().map(|archive| archive.bytes))),
         backup_bytes: Some(sum(picture.backups.iter().map(|backup| backup.repository.delta))),
+        versioned: picture.protections.values().map(|known| known.versioned).max(),
+        retained_until: retained_until(picture).map(written),
         oddities: picture
             .oddities
             .iter()
@@ -86,6 +88,15 @@ fn of_picture(picture: &Picture) -> RepositoryRecovery {
             .collect(),
         ..RepositoryRecovery::default()
     }
+}
+
+/// The earliest time at which the store would let any of the backups be removed; nothing where one is not retained.
+fn retained_until(picture: &Picture) -> Option<DateTime<Utc>> {
+    let times = picture.backups.iter().map(|backup| {
+        let known = picture.protections.get(&backup.label)?;
+        known.retained_until
+    });
+    times.collect::<Option<Vec<_>>>()?.into_iter().min()
 }
 
 fn newest<T, K: Ord>(all: &[T], key: impl Fn(&T) -> K) -> (Vec<&T>, Option<i64>) {
