@@ -57,8 +57,11 @@ pub fn run(arguments: &Schedule) -> ExitCode {
 
 impl Explain {
     fn explain(&self) -> Result<Explanation, String> {
-        let cluster: PerconaPGCluster =
-            serde_saphyr::from_str(&self.read()?).map_err(|error| format!("no PerconaPGCluster: {error}"))?;
+        // By way of JSON, as from the API server: to read so large a type in one more way took minutes to compile.
+        let manifest: serde_json::Value =
+            serde_saphyr::from_str(&self.read()?).map_err(|error| format!("no YAML: {error}"))?;
+        let cluster: PerconaPGCluster = serde_json::from_str(&manifest.to_string())
+            .map_err(|error| format!("no PerconaPGCluster: {error}"))?;
         policy::explain(&cluster.spec, Utc::now(), self.days, self.runs).map_err(|error| error.to_string())
     }
 

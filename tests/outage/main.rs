@@ -80,7 +80,7 @@ async fn a_backup_outlives_ten_minutes_without_its_store_and_one_whose_store_is_
         let backup = scenario.succeeded("patient", minutes(12)).await;
         scenario.is_as_pgbackrest_sees_it(&cluster, &backup).await;
 
-        cluster.jobs = json!({ "activeDeadlineSeconds": 180 });
+        cluster.jobs = json!({ "activeDeadlineSeconds": 300 });
         cluster.create(scenario).await;
         Request::new(&cluster, "hopeless", &["--type=full"])
             .create(scenario)
@@ -91,12 +91,12 @@ async fn a_backup_outlives_ten_minutes_without_its_store_and_one_whose_store_is_
             .into("repo2")
             .create(scenario)
             .await;
-        let failed = scenario.ended("hopeless", minutes(5)).await;
+        let failed = scenario.ended("hopeless", minutes(6)).await;
         let error = status(&failed).error.unwrap_or_default();
         scenario.tell(&format!("hopeless failed: {error}"));
         assert_eq!(state(&failed), JobState::Failed);
         assert!(error.contains("activeDeadlineSeconds"), "{error}");
-        let next = scenario.succeeded("next", minutes(6)).await;
+        let next = scenario.succeeded("next", minutes(7)).await;
         assert_eq!(next.spec.repo_name.as_deref(), Some("repo2"));
     })
     .await;

@@ -64,6 +64,11 @@ impl ClusterConfiguration {
         // Half of pgBackRest's own: a Job that is cut off must free the database's lock within a minute, and this bounds
         // both of its ends. Not less, since some stores need long to put a large object together.
         global.set("io-timeout", "30");
+        // WAL goes to all repositories or to none that counts: one that does not answer holds each segment up by most of a minute, and a
+        // backup waits for two of them.
+        if self.repositories.len() > 1 {
+            global.set("archive-timeout", "180");
+        }
         // A spread checkpoint is otherwise waited for, up to checkpoint_timeout.
         global.set("start-fast", "y");
         if self.instances.len() > 1 {

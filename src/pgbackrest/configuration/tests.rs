@@ -133,6 +133,8 @@ fn each_kind_of_store_is_rendered_with_its_own_options() {
     for (key, store) in [(2, azure), (3, gcs)] {
         cluster.repositories.push(RepositorySpec { key, store });
     }
+    let job = Ini::parse(&cluster.job().unwrap()).unwrap();
+    assert_eq!(job.get("global", "archive-timeout"), Some("180"));
     for text in [cluster.instance().unwrap(), cluster.job().unwrap()] {
         let file = Ini::parse(&text).unwrap();
         for (option, value) in [
