@@ -6,6 +6,7 @@ pub mod label;
 pub mod options;
 pub mod progress;
 pub mod queue;
+pub mod restore;
 pub mod retention;
 pub mod schedule;
 pub mod secret;

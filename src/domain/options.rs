@@ -9,6 +9,7 @@ mod refused;
 
 use std::str::FromStr as _;
 
+pub(in crate::domain) use self::known::{DAY, Known, SECOND, Value, find, many, one};
 pub use self::refused::refused_variable;
 use super::label::BackupType;
 
@@ -69,21 +70,9 @@ impl BackupOptions {
     /// Checks the list of `spec.options`.
     pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<Self, OptionError> {
         let mut parsed = Self::default();
-        let mut words = split(options)?.into_iter().peekable();
-        while let Some(word) = words.next() {
-            let Some(body) = word.strip_prefix("--").filter(|body| !body.is_empty()) else {
-                return Err(OptionError::NotAnOption {
-                    word: word.chars().take(40).collect(),
-                });
-            };
-            let (name, mut value) = match body.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (body, None),
-            };
-            if value.is_none() && known::find(name).is_some_and(|known| known.value.is_wanted()) {
-                value = words.next_if(|next| !next.starts_with("--"));
-            }
-            parsed.add(name, value)?;
+        for word in named(options, |name| find(known::KNOWN, name))? {
+            let (name, value) = word?;
+            parsed.add(&name, value)?;
         }
         Ok(parsed)
     }
@@ -120,7 +109,7 @@ impl BackupOptions {
         if let Some(reason) = refused::reason(bare) {
             return refuse(reason);
         }
-        let Some(known) = known::find(bare).filter(|_| !name.starts_with("reset-")) else {
+        let Some(known) = find(known::KNOWN, bare).filter(|_| !name.starts_with("reset-")) else {
             return refuse("it is not among the options that a backup takes, by their full names");
         };
         let wrong = |problem: String| OptionError::Value {
@@ -156,6 +145,35 @@ pub fn split<S: AsRef<str>>(texts: &[S]) -> Result<Vec<String>, OptionError> {
     Ok(words)
 }
 
+/// Name and value of an option, or what is wrong with a word in its place.
+type Named = Result<(String, Option<String>), OptionError>;
+
+/// The options in these texts, in their order. The word behind one that wants a value is its value.
+pub(in crate::domain) fn named<S: AsRef<str>>(
+    texts: &[S],
+    known: impl Fn(&str) -> Option<&'static Known>,
+) -> Result<Vec<Named>, OptionError> {
+    let mut found = Vec::new();
+    let mut words = split(texts)?.into_iter().peekable();
+    while let Some(word) = words.next() {
+        let Some(body) = word.strip_prefix("--").filter(|body| !body.is_empty()) else {
+            found.push(Err(OptionError::NotAnOption {
+                word: word.chars().take(40).collect(),
+            }));
+            continue;
+        };
+        let (name, mut value) = match body.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (body, None),
+        };
+        if value.is_none() && known(name).is_some_and(|known| known.value.is_wanted()) {
+            value = words.next_if(|next| !next.starts_with("--"));
+        }
+        found.push(Ok((name.to_owned(), value)));
+    }
+    Ok(found)
+}
+
 /// What is wrong with the value of one option in particular.
 fn check(name: &str, value: &str) -> Result<(), OptionError> {
     let wrong = |problem: &str| {
@@ -179,7 +197,7 @@ fn check(name: &str, value: &str) -> Result<(), OptionError> {
 }
 
 /// A name short enough for a message, without control characters.
-fn shown(name: &str) -> String {
+pub(in crate::domain) fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 

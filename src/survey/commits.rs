@@ -102,6 +102,18 @@ impl CommitReader<'_> {
         Ok((Reading::Commits(times(&whole)), listings, segments))
     }
 
+    /// The beginning of a segment's own timeline, if that is in it.
+    pub(super) async fn timeline_start(
+        &self,
+        segment: Segment,
+    ) -> Result<Option<xlog::TimelineStart>, RepositoryError> {
+        let (Some(object), _) = self.find(segment).await? else {
+            return Ok(None);
+        };
+        let commits = self.content(&[], &object).await?;
+        Ok(commits.ok().and_then(|commits| commits.timeline_start))
+    }
+
     /// The one file of a segment.
     async fn find(&self, segment: Segment) -> Result<(Option<SegmentObject>, u64), RepositoryError> {
         let beginning = format!(

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     archives::Archives,
+    branches::{Starts, branches, read_starts},
     commits::{CommitReader, Reading, ahead},
     picture::{Oddity, Picture, Requests},
     protection::Protections,
@@ -49,6 +50,8 @@ pub struct Terms {
 struct Content {
     histories: BTreeMap<u32, History>,
     commits: BTreeMap<Segment, SegmentCommits>,
+    #[serde(default)]
+    starts: Starts,
 }
 
 /// What is known of a repository, kept from look to look. It can be stored, and be lost.
@@ -117,6 +120,15 @@ impl KnownRepository {
         let recovery = Recovery::of_repository(recoveries);
         oddities.extend(rolled_back(&mut self.newest, &backup, terms.now));
         oddities.extend(clocks(&backup, &recovery, terms.now));
+        let mut known_branches = BTreeMap::new();
+        for (id, database) in scene.databases() {
+            let directory = database.archive_id();
+            let content = self.contents.get(&directory);
+            if let Some((listed, content)) = self.archives.known().get(&directory).zip(content) {
+                let found = branches(&listed.archive, &content.histories, &content.starts);
+                known_branches.insert(*id, found);
+            }
+        }
         let protections = self
             .protections
             .look(repository, &backup.backups, terms.now)
@@ -126,6 +138,7 @@ impl KnownRepository {
             archives: scene.pictures(&self.archives, &mut oddities),
             recovery,
             protections,
+            branches: known_branches,
             database: archive.database,
             backups: backup.backups,
             oddities,
@@ -168,6 +181,14 @@ impl KnownRepository {
             scene
                 .read_histories(&directory, &listed.archive, &mut content.histories, oddities)
                 .await?;
+            let reader = CommitReader {
+                repository: scene.repository,
+                info: scene.archive,
+                directory: &directory,
+                recent: self.archives.recent(),
+            };
+            requests.segments +=
+                read_starts(&reader, &listed.archive, &content.histories, &mut content.starts).await?;
         }
         for round in 0.. {
             let archive = self

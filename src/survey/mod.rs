@@ -10,6 +10,7 @@
 //! had again from the repository, but for since when gaps are visible. Nothing here writes, and no clock is read.
 
 mod archives;
+mod branches;
 mod commits;
 mod listed;
 mod look;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{archive::SegmentRange, label::Label, wal::SegmentSize, windows::Recovery},
+    domain::{archive::SegmentRange, label::Label, restore::Branch, wal::SegmentSize, windows::Recovery},
     pgbackrest::repository::{BackupEntry, DatabaseIdentity},
 };
 
@@ -26,6 +26,9 @@ pub struct Picture {
     pub recovery: Recovery,
     /// The archives, by db-id.
     pub archives: Vec<ArchivePicture>,
+    /// When timelines began to take writes, by db-id.
+    #[serde(default)]
+    pub branches: BTreeMap<u32, Vec<Branch>>,
     /// What protects each backup in its store, as far as the store tells.
     #[serde(default)]
     pub protections: BTreeMap<Label, Protection>,

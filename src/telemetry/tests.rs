@@ -66,6 +66,7 @@ fn text() -> String {
             ..Recovery::default()
         },
         archives: vec![],
+        branches: std::collections::BTreeMap::default(),
         protections: std::collections::BTreeMap::default(),
         oddities: vec![],
         requests: Requests::default(),

@@ -110,6 +110,7 @@ pub fn record() -> RepositoryRecord {
             backups: vec![backup(1), backup(2)],
             recovery,
             archives: vec![archive],
+            branches: std::collections::BTreeMap::default(),
             protections: std::collections::BTreeMap::default(),
             oddities: vec![Oddity::Foreign {
                 place: "archive/db".into(),

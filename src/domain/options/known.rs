@@ -4,16 +4,16 @@
 //! type, one timeout on another) is left to pgBackRest. An option that is not here is refused, whatever it is.
 
 /// One option.
-pub(super) struct Known {
-    pub(super) name: &'static str,
-    pub(super) value: Value,
+pub(in crate::domain) struct Known {
+    pub(in crate::domain) name: &'static str,
+    pub(in crate::domain) value: Value,
     /// It may be given more than once; pgBackRest refuses every other option that is.
-    pub(super) repeats: bool,
+    pub(in crate::domain) repeats: bool,
 }
 
 /// What an option takes.
 #[derive(Clone, Copy)]
-pub(super) enum Value {
+pub(in crate::domain) enum Value {
     /// Nothing: it is on, or off with `no-` before it. pgBackRest takes `=y` and `=n` as well.
     Switch,
     /// The same, and one more word.
@@ -26,14 +26,14 @@ pub(super) enum Value {
     Time(u64, u64),
     /// A number of bytes between these.
     Size(u64, u64),
-    /// One of these numbers of bytes.
-    SizeOf(&'static [u64]),
+    /// A number of bytes that a buffer may have.
+    Buffer,
     /// Anything.
     Text,
 }
 
-const SECOND: u64 = 1000;
-const DAY: u64 = 24 * 60 * 60 * SECOND;
+pub(in crate::domain) const SECOND: u64 = 1000;
+pub(in crate::domain) const DAY: u64 = 24 * 60 * 60 * SECOND;
 const KIB: u64 = 1 << 10;
 
 const BUFFERS: &[u64] = &[
@@ -58,7 +58,7 @@ pub(super) const KNOWN: &[Known] = &[
     one("archive-mode-check", Value::Switch),
     one("archive-timeout", Value::Time(100, DAY)),
     one("backup-standby", Value::SwitchOr("prefer")),
-    one("buffer-size", Value::SizeOf(BUFFERS)),
+    one("buffer-size", Value::Buffer),
     one("checksum-page", Value::Switch),
     one("compress-level", Value::Number(-7, 22)),
     one("compress-level-network", Value::Number(-5, 12)),
@@ -84,7 +84,7 @@ pub(super) const KNOWN: &[Known] = &[
     one("type", Value::Word(&["full", "diff", "incr"])),
 ];
 
-const fn one(name: &'static str, value: Value) -> Known {
+pub(in crate::domain) const fn one(name: &'static str, value: Value) -> Known {
     Known {
         name,
         value,
@@ -92,7 +92,7 @@ const fn one(name: &'static str, value: Value) -> Known {
     }
 }
 
-const fn many(name: &'static str, value: Value) -> Known {
+pub(in crate::domain) const fn many(name: &'static str, value: Value) -> Known {
     Known {
         name,
         value,
@@ -101,18 +101,23 @@ const fn many(name: &'static str, value: Value) -> Known {
 }
 
 /// The option of that name, in full: pgBackRest would also take its beginning.
-pub(super) fn find(name: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.name == name)
+pub(in crate::domain) fn find(known: &'static [Known], name: &str) -> Option<&'static Known> {
+    known.iter().find(|known| known.name == name)
 }
 
 impl Value {
     /// Whether the next word belongs to the option.
-    pub(super) fn is_wanted(self) -> bool {
+    pub(in crate::domain) fn is_wanted(self) -> bool {
         !matches!(self, Self::Switch | Self::SwitchOr(_))
     }
 
     /// The argument for pgBackRest, or what is wrong. `bare` is the name without `no-`.
-    pub(super) fn argument(self, name: &str, bare: &str, value: Option<&str>) -> Result<String, String> {
+    pub(in crate::domain) fn argument(
+        self,
+        name: &str,
+        bare: &str,
+        value: Option<&str>,
+    ) -> Result<String, String> {
         let wrong = |problem: &str| Err(problem.to_owned());
         match (self, value) {
             (Self::Switch | Self::SwitchOr(_), None) => Ok(format!("--{name}")),
@@ -151,8 +156,8 @@ impl Value {
                 Some(_) => Some("is out of range".to_owned()),
                 None => Some("must be a size, such as 64KiB or 1GiB".to_owned()),
             },
-            Self::SizeOf(sizes) => match bytes(text) {
-                Some(size) if sizes.contains(&size) => None,
+            Self::Buffer => match bytes(text) {
+                Some(size) if BUFFERS.contains(&size) => None,
                 _ => Some("must be a power of two from 16KiB to 16MiB".to_owned()),
             },
         }

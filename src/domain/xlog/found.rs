@@ -1,6 +1,6 @@
 //! What a segment was found to hold, and what can be wrong with it.
 
-use super::record::TransactionEnd;
+use super::record::{TimelineStart, TransactionEnd};
 use crate::domain::wal::Lsn;
 
 /// Why bytes are no segment that can be read.
@@ -109,6 +109,8 @@ pub struct SegmentCommits {
     pub commits: u64,
     /// How many records end in it.
     pub records: u64,
+    /// The beginning of its own timeline, if that is in it.
+    pub timeline_start: Option<TimelineStart>,
     /// What it begins with.
     pub begin: Begin,
     /// Where and why the records end.

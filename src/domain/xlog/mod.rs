@@ -10,7 +10,7 @@
 //!
 //! Formats: PostgreSQL's `access/xlog_internal.h` (pages), `access/xlogrecord.h` (records), `access/xact.h` (ends of
 //! transactions), `access/rmgrlist.h` and `catalog/pg_control.h` (numbers of resource managers and of the switch
-//! record). They are the same from 13 to 18 in all that is used here. Little-endian machines only: on others the
+//! record, and the checkpoint with which a timeline may begin). They are the same from 13 to 18 in all that is used here. Little-endian machines only: on others the
 //! magic does not match, and the segment is refused.
 //!
 //! What `recovery_target_time` sees (`recoveryStopsBefore` and `getRecordTimestamp` in `xlogrecovery.c`; `xlog.c`
@@ -37,5 +37,5 @@ mod tests;
 pub(crate) mod writer;
 
 pub use found::{Begin, End, Invalid, SegmentCommits, XlogError};
-pub use record::{Outcome, TransactionEnd};
+pub use record::{Outcome, TimelineStart, TransactionEnd};
 pub use scan::{Carry, Scan, scan};

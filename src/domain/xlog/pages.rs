@@ -3,7 +3,7 @@
 use super::{
     found::{End, Invalid},
     page::PageHeader,
-    record::{HEADER, LARGEST, Outcome, TransactionEnd, transaction_time},
+    record::{HEADER, LARGEST, Outcome, TimelineStart, TransactionEnd, transaction_time},
     unfinished::{Record, Unfinished},
 };
 use crate::domain::wal::Lsn;
@@ -30,6 +30,7 @@ pub(super) struct Counted {
     pub(super) last_end: Option<TransactionEnd>,
     pub(super) commits: u64,
     pub(super) records: u64,
+    pub(super) timeline_start: Option<TimelineStart>,
 }
 
 /// The state between two pages.
@@ -200,6 +201,11 @@ impl Pages {
                 time,
             });
         }
+        let begins = record
+            .header
+            .timeline_start(start, record.prefix, record.body)
+            .filter(|begins| begins.timeline == self.newest_timeline);
+        self.counted.timeline_start = self.counted.timeline_start.or(begins);
         self.counted.records += 1;
         self.last_record = Some(start);
         if record.header.is_switch() {

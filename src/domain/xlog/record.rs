@@ -11,12 +11,20 @@ pub(super) const HEADER: usize = 24;
 const CHECKED_HEADER: usize = 20;
 /// `XLogRecordMaxSize` (1020 MiB, from 16 on) is below it, and so is what older versions can allocate.
 pub(super) const LARGEST: u32 = 1 << 30;
-/// All that the end of a transaction is read from: two optional headers, the header of the data, and the time.
-pub(super) const PREFIX: usize = 3 + 5 + 5 + 8;
+/// All that is read of a body: two optional headers, the header of the data, and a checkpoint up to its time.
+pub(super) const PREFIX: usize = 3 + 5 + 5 + CHECKPOINT_TIME + 8;
 
 const RM_XLOG: u8 = 0;
 const RM_XACT: u8 = 1;
+const XLOG_CHECKPOINT_SHUTDOWN: u8 = 0x00;
 const XLOG_SWITCH: u8 = 0x40;
+const XLOG_END_OF_RECOVERY: u8 = 0x90;
+/// `CheckPoint.ThisTimeLineID`; the one before follows.
+const CHECKPOINT_TIMELINES: usize = 8;
+/// `CheckPoint.time`, in seconds since 1970.
+const CHECKPOINT_TIME: usize = 64;
+/// `xl_end_of_recovery.ThisTimeLineID`, behind the time in microseconds since 2000; the one before follows.
+const END_OF_RECOVERY_TIMELINES: usize = 8;
 /// The bits of `xl_info` that belong to the resource manager.
 const MANAGER_INFO: u8 = 0xF0;
 const XACT_OPERATION: u8 = 0x70;
@@ -52,6 +60,19 @@ pub struct TransactionEnd {
     /// Where it ends, which is the least that recovery must have.
     pub end: Lsn,
     /// When, to the microsecond.
+    pub time: DateTime<Utc>,
+}
+
+/// The record with which a timeline began: a recovery ended there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimelineStart {
+    /// The timeline.
+    pub timeline: u32,
+    /// The one that was left.
+    pub left: u32,
+    /// Where the record begins.
+    pub lsn: Lsn,
+    /// When, by the clock of the database; to the second where a recovery ended with a checkpoint.
     pub time: DateTime<Utc>,
 }
 
@@ -105,6 +126,40 @@ impl RecordHeader {
         self.manager == RM_XLOG && self.info & MANAGER_INFO == XLOG_SWITCH
     }
 
+    /// The beginning of a timeline, if this is the record of that. `prefix` and `length` as for [`transaction_time`].
+    pub(super) fn timeline_start(self, start: Lsn, prefix: &[u8], length: usize) -> Option<TimelineStart> {
+        if self.manager != RM_XLOG {
+            return None;
+        }
+        let (timelines, time) = match self.info & MANAGER_INFO {
+            XLOG_END_OF_RECOVERY => {
+                let data = data(prefix, length)?;
+                (data.get(END_OF_RECOVERY_TIMELINES..)?, since_2000(data)?)
+            }
+            XLOG_CHECKPOINT_SHUTDOWN => {
+                let data = data(prefix, length)?;
+                let seconds = i64::from_le_bytes(*data.get(CHECKPOINT_TIME..)?.first_chunk::<8>()?);
+                (
+                    data.get(CHECKPOINT_TIMELINES..)?,
+                    DateTime::from_timestamp(seconds, 0)?,
+                )
+            }
+            _ => return None,
+        };
+        let (timeline, behind) = timelines.split_first_chunk::<4>()?;
+        let (timeline, left) = (
+            u32::from_le_bytes(*timeline),
+            u32::from_le_bytes(*behind.first_chunk::<4>()?),
+        );
+        // A checkpoint of a database that only stopped stays on its timeline.
+        (timeline != left).then_some(TimelineStart {
+            timeline,
+            left,
+            lsn: start,
+            time,
+        })
+    }
+
     /// How a transaction ended, if this is the record of that.
     pub(super) fn outcome(self) -> Option<Outcome> {
         match (self.manager, self.info & XACT_OPERATION) {
@@ -141,8 +196,19 @@ impl Checksum {
 /// The time at the beginning of the data of `xl_xact_commit` and `xl_xact_abort`. `prefix` is at least [`PREFIX`]
 /// bytes of the body, or all of it; `length` is that of the whole body. `None`: the record is not built like that.
 pub(super) fn transaction_time(prefix: &[u8], length: usize) -> Option<DateTime<Utc>> {
+    since_2000(data(prefix, length)?)
+}
+
+/// A time in microseconds since 2000.
+fn since_2000(data: &[u8]) -> Option<DateTime<Utc>> {
+    let micros = i64::from_le_bytes(*data.first_chunk::<8>()?);
+    DateTime::from_timestamp_micros(micros.checked_add(EPOCH_MICROS)?)
+}
+
+/// The data of a record, as far as they are in its prefix.
+fn data(prefix: &[u8], length: usize) -> Option<&[u8]> {
     let mut rest = prefix;
-    // Such a record refers to no block, so the header of its data comes first, but for these two.
+    // A record that is read refers to no block, so the header of its data comes first, but for these two.
     let (data, data_length) = loop {
         let (id, behind) = rest.split_first()?;
         match *id {
@@ -160,9 +226,5 @@ pub(super) fn transaction_time(prefix: &[u8], length: usize) -> Option<DateTime<
         }
     };
     let headers = prefix.len() - data.len();
-    if headers + data_length != length {
-        return None;
-    }
-    let micros = i64::from_le_bytes(*data.first_chunk::<8>()?);
-    DateTime::from_timestamp_micros(micros.checked_add(EPOCH_MICROS)?)
+    (headers + data_length == length).then_some(data)
 }

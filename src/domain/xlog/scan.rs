@@ -115,6 +115,7 @@ impl Scan {
             last_end,
             commits,
             records,
+            timeline_start,
         } = pages.counted;
         let found = SegmentCommits {
             first,
@@ -122,6 +123,7 @@ impl Scan {
             last_end,
             commits,
             records,
+            timeline_start,
             begin: frame.begin,
             end,
             version: frame.version,

@@ -392,3 +392,38 @@ proptest! {
         let _ = scan(segment, &garbage);
     }
 }
+
+#[test]
+fn the_beginning_of_a_timeline_is_found_with_its_time_in_either_form() {
+    let start = |entries: &[Entry]| {
+        let mut writer = Writer::new("000000050000000000000007".parse().unwrap(), size());
+        for entry in entries {
+            writer.write(entry);
+        }
+        only(writer).timeline_start
+    };
+    let ended = Entry::EndOfRecovery {
+        micros: 848_533_448_460_851,
+        timelines: (5, 3),
+    };
+    let found = start(&[at(5), ended.clone(), at(7)]).unwrap();
+    assert_eq!((found.timeline, found.left), (5, 3));
+    assert_eq!(
+        found.time.timestamp_micros(),
+        848_533_448_460_851 + 946_684_800_000_000
+    );
+
+    let checkpoint = |timelines| Entry::Checkpoint {
+        seconds: 1_795_219_200,
+        timelines,
+    };
+    let found = start(&[at(5), checkpoint((5, 3)), at(7)]).unwrap();
+    assert_eq!(found.time.timestamp(), 1_795_219_200);
+    // A database that only stopped, and the beginning of the timeline before, copied up to the switch.
+    assert_eq!(start(&[checkpoint((5, 5)), at(7)]), None);
+    assert_eq!(start(&[checkpoint((3, 2)), at(7)]), None);
+    assert_eq!(start(&[Entry::Other(200), at(7)]), None);
+    // Over two pages.
+    let late = start(&[Entry::Other(PAGE - 40 - 24 - 40), checkpoint((5, 3))]);
+    assert_eq!(late.map(|found| found.left), Some(3));
+}

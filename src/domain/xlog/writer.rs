@@ -28,6 +28,16 @@ pub(crate) enum Entry {
     /// A record of a table, of that length.
     Other(usize),
     Switch,
+    /// A recovery ended: this timeline goes on from that one.
+    EndOfRecovery {
+        micros: i64,
+        timelines: (u32, u32),
+    },
+    /// A shutdown checkpoint.
+    Checkpoint {
+        seconds: i64,
+        timelines: (u32, u32),
+    },
 }
 
 pub(crate) struct Writer {
@@ -132,6 +142,12 @@ impl Writer {
         });
     }
 
+    /// A record of PostgreSQL's own that has data only.
+    fn of_data(&mut self, info: u8, data: &[u8]) {
+        let header = [255, u8::try_from(data.len()).unwrap()];
+        self.record(0, info, &[&header, data].concat());
+    }
+
     pub(crate) fn write(&mut self, entry: &Entry) {
         match *entry {
             Entry::Commit { micros, more } => self.transaction(Outcome::Committed, 0x80, &[], micros, more),
@@ -142,6 +158,24 @@ impl Writer {
             Entry::Abort { micros } => self.transaction(Outcome::Aborted, 0x20, &[], micros, 0),
             Entry::Other(length) => {
                 self.record(10, 0, &vec![0x55; length]);
+            }
+            Entry::EndOfRecovery {
+                micros,
+                timelines: (timeline, left),
+            } => {
+                let time = micros.to_le_bytes();
+                let data = [&time[..], &timeline.to_le_bytes(), &left.to_le_bytes(), &[0; 4]].concat();
+                self.of_data(0x90, &data);
+            }
+            Entry::Checkpoint {
+                seconds,
+                timelines: (timeline, left),
+            } => {
+                let mut data = [&[0; 8][..], &timeline.to_le_bytes(), &left.to_le_bytes()].concat();
+                data.resize(64, 0);
+                data.extend(seconds.to_le_bytes());
+                data.resize(88, 0);
+                self.of_data(0x00, &data);
             }
             Entry::Switch => {
                 self.record(0, 0x40, &[]);

@@ -264,3 +264,31 @@ async fn a_stanza_that_is_not_there_is_an_error() {
         .unwrap_err();
     assert!(matches!(error, RepositoryError::Missing { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn when_a_timeline_began_is_read_once_from_the_segment_of_its_switch() {
+    let mut shelf = Shelf::new(1000);
+    shelf.wal(1, 1..=9);
+    shelf.backup(1, 2);
+    shelf.history(2, &[(1, 6)]);
+    let mut writer = Writer::new(segment(2, 6), size());
+    // The switch is in the middle of the segment.
+    while writer.at() < (6 << 20) + (1 << 19) {
+        writer.write(&Entry::Other(4000));
+    }
+    writer.write(&Entry::EndOfRecovery {
+        micros: minute(15).timestamp_micros() - 946_684_800_000_000,
+        timelines: (2, 1),
+    });
+    shelf.segments(writer);
+    let mut known = KnownRepository::default();
+    let picture = look(&mut known, &shelf, 20).await;
+    let branch = |timeline, began| crate::domain::restore::Branch { timeline, began };
+    assert_eq!(
+        picture.branches[&1],
+        [branch(1, None), branch(2, Some(minute(15)))]
+    );
+    let again = look(&mut known, &shelf, 21).await;
+    assert_eq!(again.branches, picture.branches);
+    assert_eq!(again.requests.segments, 0);
+}

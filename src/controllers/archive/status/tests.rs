@@ -66,6 +66,7 @@ fn picture(windows: Vec<Window>, gaps: Vec<Gap>) -> Picture {
             bytes: 900,
             timelines: vec![1],
         }],
+        branches: std::collections::BTreeMap::default(),
         protections: std::collections::BTreeMap::default(),
         oddities: vec![],
         requests: Requests::default(),
@@ -170,6 +171,7 @@ fn a_store_that_cannot_be_read_keeps_what_was_known_with_its_age() {
 fn what_is_wrong_with_a_repository_is_told_with_its_reason_and_small_things_are_only_listed() {
     let intact = picture(vec![window(0, Some(40), "000000010000000000000004")], vec![]);
     let with = |oddity: Oddity| Picture {
+        branches: std::collections::BTreeMap::default(),
         protections: std::collections::BTreeMap::default(),
         oddities: vec![oddity],
         ..intact.clone()

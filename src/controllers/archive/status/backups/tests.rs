@@ -44,6 +44,7 @@ fn picture(backups: Vec<BackupEntry>) -> Picture {
         backups,
         recovery: Recovery::default(),
         archives: vec![],
+        branches: std::collections::BTreeMap::default(),
         protections: std::collections::BTreeMap::default(),
         oddities: vec![],
         requests: Requests::default(),

@@ -1,0 +1,338 @@
+//! Which backup a restore begins from, and which timeline it follows.
+//!
+//! Without a word about the branch a time means the database as it was at that time: the branch that took writes then, also when it
+//! was left later for one that had begun before it. That is the branch that began last before the time. What no recovery can stop
+//! at is refused with the nearest moments on both sides: PostgreSQL finds out only at the end, when everything was replayed.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::target::{Stop, Target, Timeline};
+use crate::domain::label::Label;
+use crate::domain::wal::{Lsn, Segment};
+use crate::domain::windows::{Backup, BackupRecovery, Reach, Recovery, Restorable};
+
+/// When a timeline began to take writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// The timeline.
+    pub timeline: u32,
+    /// The end of the recovery that it began with, by the clock of the database; nothing for the first timeline of all.
+    pub began: Option<DateTime<Utc>>,
+}
+
+/// What can be chosen from: one database of one repository.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Which PostgreSQL cluster of the stanza's history it is.
+    pub database_id: u32,
+    /// What can be restored.
+    pub recovery: &'a Recovery,
+    /// Its backups.
+    pub backups: &'a [Backup],
+    /// Its timelines on which something was committed.
+    pub branches: &'a [Branch],
+}
+
+/// What serves a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The backup to begin from.
+    pub backup: Label,
+    /// The timeline to name as the target's.
+    pub timeline: u32,
+    /// The first segment that is read.
+    pub first_segment: Option<Segment>,
+    /// The last segment that can be read on the way.
+    pub last_segment: Segment,
+    /// When the backup ended.
+    pub stopped: DateTime<Utc>,
+    /// The last commit that could be reached on that timeline.
+    pub latest: Option<DateTime<Utc>>,
+    /// The target is the time of the very last commit, and has to be named by its position: PostgreSQL knows that a time is reached
+    /// only by the end of a later transaction.
+    pub by_position: Option<Lsn>,
+    /// Whether it is known that the target can be reached. Of a transaction and of a restore point it is not.
+    pub certain: bool,
+}
+
+/// Why nothing serves a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is nothing to restore from.
+    NoBackup,
+    /// The backup that was asked for is not there.
+    NoSuchBackup(Label),
+    /// The backup that was asked for cannot be restored.
+    Unrestorable(Label, Restorable),
+    /// The backup that was asked for ended behind the target.
+    BackupTooLate(Label),
+    /// No recovery gets onto the timeline that was asked for.
+    NoSuchTimeline(u32),
+    /// The target lies where no recovery can stop.
+    Unreachable {
+        /// The nearest time before it that can be reached, and its timeline.
+        before: Option<(DateTime<Utc>, u32)>,
+        /// The nearest time after it.
+        after: Option<(DateTime<Utc>, u32)>,
+    },
+    /// The position lies behind what is archived.
+    PositionUnreachable {
+        /// The last one that can be reached.
+        last: Option<Lsn>,
+    },
+}
+
+impl Refusal {
+    /// For metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::NoBackup | Self::NoSuchBackup(_) | Self::Unrestorable(..) => "no-backup",
+            Self::BackupTooLate(_) | Self::Unreachable { .. } | Self::PositionUnreachable { .. } => {
+                "target-unreachable"
+            }
+            Self::NoSuchTimeline(_) => "no-timeline",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |(at, timeline): &(DateTime<Utc>, u32)| {
+            format!("{} (timeline {timeline})", at.format("%Y-%m-%d %H:%M:%S%.f UTC"))
+        };
+        match self {
+            Self::NoBackup => f.write_str("the repository holds no backup that can be restored"),
+            Self::NoSuchBackup(label) => write!(f, "the repository holds no backup {label}"),
+            Self::Unrestorable(label, Restorable::MissingBackup(other)) => {
+                write!(f, "{label} cannot be restored: it needs {other}, which is gone")
+            }
+            Self::Unrestorable(label, Restorable::MissingWal(segment)) => {
+                write!(
+                    f,
+                    "{label} cannot be restored: WAL segment {segment} is missing or damaged"
+                )
+            }
+            Self::Unrestorable(label, _) => {
+                write!(
+                    f,
+                    "{label} cannot be restored yet: the WAL of its end has not arrived"
+                )
+            }
+            Self::BackupTooLate(label) => {
+                write!(f, "{label} ended after the target: an earlier backup is needed")
+            }
+            Self::NoSuchTimeline(number) => write!(f, "no backup leads to timeline {number}"),
+            Self::Unreachable { before, after } => match (before, after) {
+                (None, None) => f.write_str("no time can be reached"),
+                (Some(before), None) => write!(f, "the latest time that can be reached is {}", time(before)),
+                (None, Some(after)) => write!(f, "the earliest time that can be reached is {}", time(after)),
+                (Some(before), Some(after)) => write!(
+                    f,
+                    "it cannot be reached; the nearest before it is {}, the nearest after it {}",
+                    time(before),
+                    time(after)
+                ),
+            },
+            Self::PositionUnreachable { last: Some(last) } => {
+                write!(f, "the last position that is known to be reached is {last}")
+            }
+            Self::PositionUnreachable { last: None } => {
+                f.write_str("nothing was committed behind the backups")
+            }
+        }
+    }
+}
+
+/// A way from a backup along one chain of timelines.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    backup: &'a Backup,
+    reach: &'a Reach,
+}
+
+impl Way<'_> {
+    /// Where the backup is consistent.
+    fn consistent(&self) -> Option<Lsn> {
+        self.backup.wal.and_then(|wal| wal.stop)
+    }
+
+    fn choice(&self, certain: bool) -> Choice {
+        Choice {
+            backup: self.backup.label.clone(),
+            timeline: self.reach.timeline,
+            first_segment: self.backup.wal.map(|wal| wal.first),
+            last_segment: self.reach.last_segment,
+            stopped: self.backup.stopped,
+            latest: self.reach.to,
+            by_position: None,
+            certain,
+        }
+    }
+}
+
+/// Chooses what serves a target; `set` is the backup that the user names.
+pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Result<Choice, Refusal> {
+    if let Some(label) = set {
+        is_restorable(source, label)?;
+    }
+    let all = ways(source);
+    if all.is_empty() {
+        return Err(Refusal::NoBackup);
+    }
+    let branch = on_branch(source, target, &all)?;
+    let named = |way: &&Way<'_>| set.is_none_or(|label| way.backup.label == *label);
+    let own: Vec<Way<'_>> = branch.iter().filter(named).copied().collect();
+    if own.is_empty() {
+        return Err(match target.timeline {
+            Timeline::Number(number) => Refusal::NoSuchTimeline(number),
+            _ => set.map_or(Refusal::NoBackup, |label| Refusal::BackupTooLate(label.clone())),
+        });
+    }
+    let newest = |ways: Vec<Way<'_>>, certain: bool| {
+        let best = ways.into_iter().max_by_key(|way| {
+            // A page that is known to be damaged is the last choice.
+            (!way.backup.page_errors, way.backup.stopped)
+        });
+        best.map(|way| way.choice(certain))
+    };
+    match &target.stop {
+        Stop::Latest | Stop::Immediate => newest(own, true).ok_or(Refusal::NoBackup),
+        Stop::Time(at) => {
+            let before = own.iter().filter(|way| way.backup.stopped <= *at);
+            let before: Vec<Way<'_>> = before.copied().collect();
+            if let (true, Some(label)) = (before.is_empty(), set) {
+                return Err(Refusal::BackupTooLate(label.clone()));
+            }
+            let serve: Vec<Way<'_>> = before
+                .into_iter()
+                .filter(|way| way.reach.to.is_some_and(|to| *at <= to))
+                .collect();
+            let last = serve
+                .iter()
+                .find(|way| way.reach.to == Some(*at) && !target.exclusive);
+            let by_position = last.and_then(|way| way.reach.to_lsn);
+            let choice = newest(serve, true).ok_or_else(|| unreachable(source, *at))?;
+            Ok(Choice {
+                by_position: by_position.filter(|_| choice.latest == Some(*at)),
+                ..choice
+            })
+        }
+        Stop::Lsn(position) => {
+            let before = own
+                .iter()
+                .filter(|way| way.consistent().is_none_or(|consistent| consistent <= *position));
+            let before: Vec<Way<'_>> = before.copied().collect();
+            if let (true, Some(label)) = (before.is_empty(), set) {
+                return Err(Refusal::BackupTooLate(label.clone()));
+            }
+            let last = own.iter().filter_map(|way| way.reach.to_lsn).max();
+            let serve = before
+                .into_iter()
+                .filter(|way| way.reach.to_lsn.is_some_and(|to| *position <= to));
+            newest(serve.collect(), true).ok_or(Refusal::PositionUnreachable { last })
+        }
+        // Where it is nobody knows before it is replayed: the oldest backup gets there in any case.
+        Stop::Xid(_) | Stop::Name(_) => {
+            let oldest = own.into_iter().min_by_key(|way| way.backup.stopped);
+            oldest.map(|way| way.choice(false)).ok_or(Refusal::NoBackup)
+        }
+    }
+}
+
+fn is_restorable(source: &Source<'_>, label: &Label) -> Result<(), Refusal> {
+    match recovery(source, label) {
+        None => Err(Refusal::NoSuchBackup(label.clone())),
+        Some(found) if found.restorable == Restorable::Yes => Ok(()),
+        Some(found) => Err(Refusal::Unrestorable(label.clone(), found.restorable.clone())),
+    }
+}
+
+fn recovery<'a>(source: &Source<'a>, label: &Label) -> Option<&'a BackupRecovery> {
+    let own = source.recovery.backups.iter();
+    own.filter(|backup| backup.database_id == source.database_id)
+        .find(|backup| backup.label == *label)
+}
+
+/// All ways there are.
+fn ways<'a>(source: &Source<'a>) -> Vec<Way<'a>> {
+    let restorable = source.backups.iter().filter_map(|backup| {
+        let found = recovery(source, &backup.label)?;
+        (found.restorable == Restorable::Yes).then_some((backup, found))
+    });
+    restorable
+        .flat_map(|(backup, found)| found.reaches.iter().map(move |reach| Way { backup, reach }))
+        .collect()
+}
+
+/// Those along the branch that the target is on.
+fn on_branch<'a>(source: &Source<'_>, target: &Target, all: &[Way<'a>]) -> Result<Vec<Way<'a>>, Refusal> {
+    let to = |number: u32| -> Vec<Way<'a>> {
+        let named: Vec<Way<'a>> = all
+            .iter()
+            .filter(|way| way.reach.timeline == number)
+            .copied()
+            .collect();
+        if !named.is_empty() {
+            return named;
+        }
+        // All that was ever committed on it is also on the way to a later one.
+        let through = all.iter().filter(|way| way.reach.timelines.contains(&number));
+        through.copied().collect()
+    };
+    let newest = all.iter().map(|way| way.reach.timeline).max().unwrap_or(1);
+    let found = match (target.timeline, &target.stop) {
+        (Timeline::Number(number), _) => {
+            let found = to(number);
+            if found.is_empty() {
+                return Err(Refusal::NoSuchTimeline(number));
+            }
+            found
+        }
+        (Timeline::Current, _) => {
+            let own = |way: &&Way<'_>| {
+                let timeline = way.backup.wal.map(|wal| wal.last.timeline());
+                timeline == Some(way.reach.timeline)
+            };
+            all.iter().filter(own).copied().collect()
+        }
+        (Timeline::Natural, Stop::Time(at)) => to(live(source.branches, *at).unwrap_or(newest)),
+        // The end of one backup is on all branches that go through it.
+        (Timeline::Natural, Stop::Immediate) => all.to_vec(),
+        (Timeline::Latest | Timeline::Natural, _) => to(newest),
+    };
+    Ok(found)
+}
+
+/// The timeline that took writes at a time: of those that had begun, the one that began last.
+fn live(branches: &[Branch], at: DateTime<Utc>) -> Option<u32> {
+    let begun = branches
+        .iter()
+        .filter(|branch| branch.began.is_none_or(|began| began <= at));
+    begun
+        .max_by_key(|branch| (branch.began, branch.timeline))
+        .map(|branch| branch.timeline)
+}
+
+/// The nearest times on both sides that can be reached.
+fn unreachable(source: &Source<'_>, at: DateTime<Utc>) -> Refusal {
+    let windows = || {
+        let all = source.recovery.windows.iter();
+        all.filter(|window| window.database_id == source.database_id)
+    };
+    // What follows a window's start is there up to its last commit; a window without one ends with its backup, which `immediate` gets.
+    let before = windows()
+        .filter_map(|window| Some((window.to.filter(|to| *to < at)?, window.timeline)))
+        .max();
+    let after = windows()
+        .filter(|window| window.from > at && window.to.is_some())
+        .map(|window| (window.from, window.timeline))
+        .min();
+    Refusal::Unreachable { before, after }
+}
+
+#[cfg(test)]
+mod tests;
