@@ -17,6 +17,9 @@ use crate::{
     pgbackrest::repository::RepositoryError,
 };
 
+/// So many are read in one look, the newest first; the next look goes on.
+const AT_ONCE: u64 = 16;
+
 /// By timeline; nothing where the segment does not tell.
 pub(super) type Starts = BTreeMap<u32, Option<DateTime<Utc>>>;
 
@@ -29,9 +32,12 @@ pub(super) async fn read_starts(
 ) -> Result<u64, RepositoryError> {
     known.retain(|timeline, _| histories.contains_key(timeline));
     let mut read = 0;
-    for history in histories.values() {
+    for history in histories.values().rev() {
         if known.contains_key(&history.timeline) {
             continue;
+        }
+        if read == AT_ONCE {
+            break;
         }
         let Some((segment, at)) = first_segment(archive, history) else {
             continue;

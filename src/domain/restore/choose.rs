@@ -71,6 +71,8 @@ pub enum Refusal {
     BackupTooLate(Label),
     /// No recovery gets onto the timeline that was asked for.
     NoSuchTimeline(u32),
+    /// It is not known when this timeline began, so a time alone does not say which branch it is on.
+    BranchUnknown(u32),
     /// The target lies where no recovery can stop.
     Unreachable {
         /// The nearest time before it that can be reached, and its timeline.
@@ -94,7 +96,7 @@ impl Refusal {
             Self::BackupTooLate(_) | Self::Unreachable { .. } | Self::PositionUnreachable { .. } => {
                 "target-unreachable"
             }
-            Self::NoSuchTimeline(_) => "no-timeline",
+            Self::NoSuchTimeline(_) | Self::BranchUnknown(_) => "no-timeline",
         }
     }
 }
@@ -126,6 +128,10 @@ impl fmt::Display for Refusal {
                 write!(f, "{label} ended after the target: an earlier backup is needed")
             }
             Self::NoSuchTimeline(number) => write!(f, "no backup leads to timeline {number}"),
+            Self::BranchUnknown(number) => write!(
+                f,
+                "it is not known when timeline {number} began, so the time alone does not say which timeline is meant: name it"
+            ),
             Self::Unreachable { before, after } => match (before, after) {
                 (None, None) => f.write_str("no time can be reached"),
                 (Some(before), None) => write!(f, "the latest time that can be reached is {}", time(before)),
@@ -299,7 +305,18 @@ fn on_branch<'a>(source: &Source<'_>, target: &Target, all: &[Way<'a>]) -> Resul
             };
             all.iter().filter(own).copied().collect()
         }
-        (Timeline::Natural, Stop::Time(at)) => to(live(source.branches, *at).unwrap_or(newest)),
+        (Timeline::Natural, Stop::Time(at)) => {
+            let known = |timeline: &u32| source.branches.iter().any(|branch| branch.timeline == *timeline);
+            let mut timelines = all.iter().flat_map(|way| &way.reach.timelines);
+            let unknown = timelines.clone().find(|timeline| !known(timeline)).copied();
+            let first = timelines.next();
+            // On a single timeline there is nothing to choose.
+            let several = timelines.any(|timeline| Some(timeline) != first);
+            if let Some(unknown) = unknown.filter(|_| several) {
+                return Err(Refusal::BranchUnknown(unknown));
+            }
+            to(live(source.branches, *at).unwrap_or(newest))
+        }
         // The end of one backup is on all branches that go through it.
         (Timeline::Natural, Stop::Immediate) => all.to_vec(),
         (Timeline::Latest | Timeline::Natural, _) => to(newest),

@@ -304,3 +304,21 @@ fn the_time_of_the_very_last_commit_is_named_by_its_position() {
     assert_eq!(by_position(100, true), None);
     assert_eq!(by_position(99, false), None);
 }
+
+#[test]
+fn where_it_is_not_known_when_a_timeline_began_a_time_alone_is_not_enough() {
+    let mut shelf = went_back();
+    shelf.branches.pop();
+    assert_eq!(shelf.at_minute(50), Err(Refusal::BranchUnknown(2)));
+    let named = Target {
+        timeline: Timeline::Number(1),
+        ..Target::of(Stop::Time(at(50)))
+    };
+    assert_eq!(shelf.chosen(&named), Ok((30, 1)));
+    // With one timeline nothing has to be known.
+    let only = reach(&[1], 60);
+    shelf.recovery.backups = vec![recovery_of(10, vec![only])];
+    shelf.backups.truncate(1);
+    shelf.branches.clear();
+    assert_eq!(shelf.at_minute(50), Ok((10, 1)));
+}
