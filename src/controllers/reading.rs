@@ -5,7 +5,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 
 /// How long all reads of a reconcile may take together; kube itself would wait for ever.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A read did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,14 @@ impl ReadError {
             what,
             source: Box::new(source),
         }
+    }
+}
+
+/// Waits for reads, and not for ever.
+pub async fn in_time<T>(reads: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    match tokio::time::timeout(PATIENCE, reads).await {
+        Ok(read) => read,
+        Err(_) => Err(ReadError::Timeout),
     }
 }
 

@@ -4,12 +4,14 @@
 //! and unquoted here by a shell's rules with no shell involved: nothing is expanded or run. What may pass is a list:
 //! everything that chooses a repository, a server, a file or a credential is decided by the cluster and refused.
 
+mod admission;
 mod known;
 mod refused;
 
 use std::str::FromStr as _;
 
-pub(in crate::domain) use self::known::{DAY, Known, SECOND, Value, find, many, one};
+pub(in crate::domain) use self::admission::{Admission, Admitted};
+pub(in crate::domain) use self::known::{DAY, Known, SECOND, Value, many, one};
 pub use self::refused::refused_variable;
 use super::label::BackupType;
 
@@ -57,6 +59,14 @@ impl OptionError {
     }
 }
 
+/// What a backup takes.
+const ADMISSION: Admission = Admission {
+    known: known::KNOWN,
+    refusal: refused::reason,
+    others: "it is not among the options that a backup takes, by their full names",
+    check,
+};
+
 /// Options of a backup that may be handed to pgBackRest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackupOptions {
@@ -70,9 +80,14 @@ impl BackupOptions {
     /// Checks the list of `spec.options`.
     pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<Self, OptionError> {
         let mut parsed = Self::default();
-        for word in named(options, |name| find(known::KNOWN, name))? {
-            let (name, value) = word?;
-            parsed.add(&name, value)?;
+        for option in ADMISSION.admit(options)? {
+            let option = option?;
+            if option.name == "type" {
+                let value = option.value.as_deref();
+                parsed.backup_type = value.and_then(|value| BackupType::from_str(value).ok());
+            }
+            parsed.given.push(option.name);
+            parsed.arguments.push(option.argument);
         }
         Ok(parsed)
     }
@@ -94,45 +109,6 @@ impl BackupOptions {
     pub fn backup_type(&self) -> Option<BackupType> {
         self.backup_type
     }
-
-    fn add(&mut self, name: &str, value: Option<String>) -> Result<(), OptionError> {
-        let bare = name
-            .strip_prefix("no-")
-            .or_else(|| name.strip_prefix("reset-"))
-            .unwrap_or(name);
-        let refuse = |reason| {
-            Err(OptionError::Refused {
-                option: shown(name),
-                reason,
-            })
-        };
-        if let Some(reason) = refused::reason(bare) {
-            return refuse(reason);
-        }
-        let Some(known) = find(known::KNOWN, bare).filter(|_| !name.starts_with("reset-")) else {
-            return refuse("it is not among the options that a backup takes, by their full names");
-        };
-        let wrong = |problem: String| OptionError::Value {
-            option: shown(name),
-            problem,
-        };
-        if !known.repeats && self.given.contains(&known.name) {
-            return Err(wrong("is given twice".to_owned()));
-        }
-        if let Some(value) = &value {
-            check(known.name, value)?;
-        }
-        let argument = known
-            .value
-            .argument(name, bare, value.as_deref())
-            .map_err(wrong)?;
-        if known.name == "type" {
-            self.backup_type = value.and_then(|value| BackupType::from_str(&value).ok());
-        }
-        self.given.push(known.name);
-        self.arguments.push(argument);
-        Ok(())
-    }
 }
 
 /// Splits texts into words by a shell's rules. Each text may hold several words; nothing is expanded.
@@ -143,35 +119,6 @@ pub fn split<S: AsRef<str>>(texts: &[S]) -> Result<Vec<String>, OptionError> {
         words.extend(more);
     }
     Ok(words)
-}
-
-/// Name and value of an option, or what is wrong with a word in its place.
-type Named = Result<(String, Option<String>), OptionError>;
-
-/// The options in these texts, in their order. The word behind one that wants a value is its value.
-pub(in crate::domain) fn named<S: AsRef<str>>(
-    texts: &[S],
-    known: impl Fn(&str) -> Option<&'static Known>,
-) -> Result<Vec<Named>, OptionError> {
-    let mut found = Vec::new();
-    let mut words = split(texts)?.into_iter().peekable();
-    while let Some(word) = words.next() {
-        let Some(body) = word.strip_prefix("--").filter(|body| !body.is_empty()) else {
-            found.push(Err(OptionError::NotAnOption {
-                word: word.chars().take(40).collect(),
-            }));
-            continue;
-        };
-        let (name, mut value) = match body.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (body, None),
-        };
-        if value.is_none() && known(name).is_some_and(|known| known.value.is_wanted()) {
-            value = words.next_if(|next| !next.starts_with("--"));
-        }
-        found.push(Ok((name.to_owned(), value)));
-    }
-    Ok(found)
 }
 
 /// What is wrong with the value of one option in particular.

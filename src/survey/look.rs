@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     archives::Archives,
     branches::{Starts, branches, read_starts},
-    commits::{CommitReader, Reading, ahead},
+    commits::{Reading, ahead},
     picture::{Oddity, Picture, Requests},
     protection::Protections,
     retention::ArchiveRetention,
@@ -105,10 +105,16 @@ impl KnownRepository {
             listings: listing.requests,
             segments: 0,
         };
-        let mut recoveries = Vec::new();
+        let (mut recoveries, mut known_branches) = (Vec::new(), BTreeMap::new());
         for (id, database) in scene.databases() {
             let recovery = self.recovery(&scene, *id, database, &mut oddities, &mut requests);
             recoveries.push(recovery.await?);
+            let directory = database.archive_id();
+            let known = self.archives.known().get(&directory);
+            if let Some((listed, content)) = known.zip(self.contents.get(&directory)) {
+                let found = branches(&listed.archive, &content.histories, &content.starts);
+                known_branches.insert(*id, found);
+            }
         }
         self.contents.retain(|id, _| sizes.contains_key(id));
         if self.archives.foreign() > 0 {
@@ -120,15 +126,6 @@ impl KnownRepository {
         let recovery = Recovery::of_repository(recoveries);
         oddities.extend(rolled_back(&mut self.newest, &backup, terms.now));
         oddities.extend(clocks(&backup, &recovery, terms.now));
-        let mut known_branches = BTreeMap::new();
-        for (id, database) in scene.databases() {
-            let directory = database.archive_id();
-            let content = self.contents.get(&directory);
-            if let Some((listed, content)) = self.archives.known().get(&directory).zip(content) {
-                let found = branches(&listed.archive, &content.histories, &content.starts);
-                known_branches.insert(*id, found);
-            }
-        }
         let protections = self
             .protections
             .look(repository, &backup.backups, terms.now)
@@ -181,12 +178,7 @@ impl KnownRepository {
             scene
                 .read_histories(&directory, &listed.archive, &mut content.histories, oddities)
                 .await?;
-            let reader = CommitReader {
-                repository: scene.repository,
-                info: scene.archive,
-                directory: &directory,
-                recent: self.archives.recent(),
-            };
+            let reader = scene.reader(&directory, self.archives.recent());
             requests.segments +=
                 read_starts(&reader, &listed.archive, &content.histories, &mut content.starts).await?;
         }
@@ -231,12 +223,7 @@ impl KnownRepository {
                 return Ok(unfinished(&database, guessed, &terms));
             }
             let wanted = ahead(&needs, &content.commits, archive, round);
-            let reader = CommitReader {
-                repository: scene.repository,
-                info: scene.archive,
-                directory: &directory,
-                recent: self.archives.recent(),
-            };
+            let reader = scene.reader(&directory, self.archives.recent());
             let readings = reader.read(&wanted, archive).await?;
             requests.listings += readings.listings;
             requests.segments += readings.segments;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     archives::Archives,
+    commits::CommitReader,
     look::Terms,
     picture::{ArchivePicture, Oddity},
 };
@@ -13,6 +14,7 @@ use crate::{
         wal::SegmentSize,
     },
     pgbackrest::repository::{ArchiveInfo, BackupInfo, DatabaseIdentity, Repository, RepositoryError},
+    storage::ObjectInfo,
 };
 
 /// What stays the same during a look.
@@ -27,6 +29,16 @@ impl Scene<'_> {
     /// The PostgreSQL clusters that have an archive.
     pub(super) fn databases(&self) -> impl Iterator<Item = (&u32, &DatabaseIdentity)> {
         self.archive.history.iter()
+    }
+
+    /// Reads segments of one of their archives, some names of which are known already.
+    pub(super) fn reader<'b>(&'b self, directory: &'b str, recent: &'b [ObjectInfo]) -> CommitReader<'b> {
+        CommitReader {
+            repository: self.repository,
+            info: self.archive,
+            directory,
+            recent,
+        }
     }
 
     pub(super) fn version(&self, id: u32) -> String {

@@ -51,9 +51,7 @@ async fn a_backup_is_copied_from_the_standby_and_names_it_and_does_without_where
         held.abort();
 
         // Enough for the primary to go while files are copied: before, and once the backup has been stopped, nothing is lost by that.
-        let sql = "create table much as select md5(n::text) || md5((n + 1)::text) one, md5((n + 2)::text) two \
-            from generate_series(1, 3000000) n; checkpoint";
-        scenario.sql(&cluster, sql).await;
+        scenario.fill(&cluster).await;
         Request::new(&cluster, "overtaken", &["--type=full"])
             .create(scenario)
             .await;

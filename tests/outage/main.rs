@@ -57,9 +57,7 @@ async fn behind_the_door(scenario: &Scenario) -> Cluster {
     cluster.ready(scenario, minutes(4)).await;
     scenario.succeeded("app-repo1-initial", minutes(4)).await;
     scenario.succeeded("app-repo2-initial", minutes(4)).await;
-    let sql = "create table much as select md5(n::text) || md5((n + 1)::text) one, md5((n + 2)::text) two \
-        from generate_series(1, 3000000) n; checkpoint";
-    scenario.sql(&cluster, sql).await;
+    scenario.fill(&cluster).await;
     cluster
 }
 

@@ -180,6 +180,15 @@ pub struct PerconaPGClusterSpec {
     pub extensions: Option<extensions::Extensions>,
 }
 
+impl PerconaPGCluster {
+    /// The identity of its database, as far as it was ever known.
+    #[must_use]
+    pub fn system_identifier(&self) -> Option<u64> {
+        let patroni = self.status.as_ref()?.patroni.as_ref()?;
+        patroni.status.as_ref()?.system_identifier.as_ref()?.parse().ok()
+    }
+}
+
 impl Default for PerconaPGClusterSpec {
     /// An empty specification with the schema's defaults. It has no version and no instances, so the API
     /// server would not accept it: for tests and for the comparison with what a user set.

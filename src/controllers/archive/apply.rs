@@ -46,14 +46,11 @@ pub async fn backups(
     repo: &str,
     picture: &Picture,
 ) -> Result<(), WriteError> {
-    let times = latest(picture);
+    let told = told(picture);
     for backup in observed.backups.iter().filter(|backup| is_in(backup, repo)) {
         let status = backup.status.clone().unwrap_or_default();
         let label = status.backup_name.clone().unwrap_or_default();
-        let told = PerconaPGBackupStatus {
-            latest_restorable_time: times.get(label.as_str()).copied().flatten().map(upstream),
-            ..protection(picture, &label)
-        };
+        let told = told.get(label.as_str()).cloned().unwrap_or_default();
         if status.latest_restorable_time == told.latest_restorable_time
             && status.retained_until == told.retained_until
             && status.held_in_store == told.held_in_store
@@ -153,27 +150,19 @@ fn is_in(backup: &PerconaPGBackup, repo: &str) -> bool {
             .is_some_and(|status| status.state == Some(JobState::Succeeded))
 }
 
-fn latest(picture: &Picture) -> BTreeMap<&str, Option<DateTime<Utc>>> {
-    let backups = picture.recovery.backups.iter();
-    backups
-        .map(|backup| (backup.label.as_str(), backup.latest_restorable_time))
-        .collect()
-}
-
-/// What protects a backup in its store.
-fn protection(picture: &Picture, label: &str) -> PerconaPGBackupStatus {
-    let known = picture
-        .protections
-        .iter()
-        .find(|(known, _)| known.as_str() == label);
-    let Some((_, protection)) = known else {
-        return PerconaPGBackupStatus::default();
-    };
-    PerconaPGBackupStatus {
-        retained_until: protection.retained_until.map(time::to_kubernetes),
-        held_in_store: protection.held.then_some(true),
-        ..PerconaPGBackupStatus::default()
+/// What the repository says of each backup, by label.
+fn told(picture: &Picture) -> BTreeMap<&str, PerconaPGBackupStatus> {
+    let mut told: BTreeMap<&str, PerconaPGBackupStatus> = BTreeMap::new();
+    for backup in &picture.recovery.backups {
+        let status = told.entry(backup.label.as_str()).or_default();
+        status.latest_restorable_time = backup.latest_restorable_time.map(upstream);
     }
+    for (label, protection) in &picture.protections {
+        let status = told.entry(label.as_str()).or_default();
+        status.retained_until = protection.retained_until.map(time::to_kubernetes);
+        status.held_in_store = protection.held.then_some(true);
+    }
+    told
 }
 
 /// The form of the compatible operator: Go's `2006-01-02 15:04:05.000000-0700`.

@@ -10,7 +10,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::{VolumeReads, read_sources, volume_reads};
 use crate::controllers::cluster::user_files::{self, UserFiles};
 use crate::controllers::fleet::{Fleet, Key};
-use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::reading::{ReadError, in_time};
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -24,23 +24,13 @@ pub struct Observed {
     pub archiver: Option<ArchiverReport>,
 }
 
-impl Observed {
-    /// The database's identity, as far as it was ever known.
-    pub fn system_identifier(&self) -> Option<u64> {
-        let patroni = self.cluster.status.as_ref()?.patroni.as_ref()?;
-        patroni.status.as_ref()?.system_identifier.as_ref()?.parse().ok()
-    }
-}
-
 /// Reads everything.
 pub async fn dereference(
     client: &Client,
     fleet: &Fleet,
     cluster: Arc<PerconaPGCluster>,
 ) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
-        .await
-        .map_err(|_| ReadError::Timeout)?
+    in_time(Box::pin(read(client, fleet, cluster))).await
 }
 
 async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {

@@ -232,7 +232,7 @@ async fn same_backups(
     if !news.fresh {
         return Ok(());
     }
-    if observed.system_identifier() != Some(picture.database.system_id) {
+    if observed.cluster.system_identifier() != Some(picture.database.system_id) {
         return Ok(());
     }
     let place = Place {
@@ -252,7 +252,7 @@ fn own(surveyed: News, observed: &Observed) -> News {
         .picture
         .as_ref()
         .map(|picture| picture.database.system_id);
-    match (theirs, observed.system_identifier()) {
+    match (theirs, observed.cluster.system_identifier()) {
         (Some(theirs), Some(own)) if theirs != own => News {
             picture: None,
             destination: surveyed.destination,

@@ -16,7 +16,7 @@ use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
 use crate::controllers::cluster::{dereference as cluster_reads, user_files};
 use crate::controllers::fleet::{Fleet, Key};
-use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::reading::{ReadError, in_time};
 use crate::controllers::turns;
 use crate::pgbackrest::lease::{self, Holder};
 
@@ -65,9 +65,7 @@ pub async fn dereference(
     fleet: &Fleet,
     backup: PerconaPGBackup,
 ) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, backup)))
-        .await
-        .map_err(|_| ReadError::Timeout)?
+    in_time(Box::pin(read(client, fleet, backup))).await
 }
 
 async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result<Observed, ReadError> {

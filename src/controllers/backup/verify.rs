@@ -52,7 +52,7 @@ fn of_problem(repository: &str, problem: &Problem) -> Trouble {
 /// Looks before a backup is started.
 pub async fn before(access: &RepositoryAccess, observed: &Observed, accepted: &Accepted) -> Look {
     let name = &accepted.repository.name;
-    match check::check(access, system_identifier(observed)).await {
+    match check::check(access, own(observed)).await {
         RepositoryState::Ready {
             stanza: StanzaState::Present(_),
             ..
@@ -75,7 +75,7 @@ pub async fn evidence(
     accepted: &Accepted,
 ) -> Option<(FailureKind, String)> {
     let access = access.as_ref().ok()?;
-    match check::check(access, system_identifier(observed)).await {
+    match check::check(access, own(observed)).await {
         RepositoryState::Problem(problem) => Some((
             problem.kind,
             format!("{}: {}", accepted.repository.name, problem.what),
@@ -116,15 +116,7 @@ pub async fn after(
     }
 }
 
-/// The cluster's system identifier, where it is known.
-fn system_identifier(observed: &Observed) -> Option<u64> {
-    let status = observed.cluster.as_ref()?.status.as_ref()?;
-    let identifier = status
-        .patroni
-        .as_ref()?
-        .status
-        .as_ref()?
-        .system_identifier
-        .as_ref()?;
-    identifier.parse().ok()
+/// The identity of the cluster's database, where it is known.
+fn own(observed: &Observed) -> Option<u64> {
+    observed.cluster.as_ref()?.system_identifier()
 }

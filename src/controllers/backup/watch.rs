@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
-use futures::{Stream, StreamExt as _, stream};
 use kube::ResourceExt as _;
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::decide::state;
 use super::reconcile::{Shared, on_failure, reconcile};
@@ -16,29 +15,22 @@ use crate::controllers::round::Failure;
 /// Reconciles backups until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
     let shared = Arc::new(Shared::new(context.clone(), &fleets));
-    let all = fleets.into_iter().map(|fleet| {
-        let (context, wakes) = (&context, due(fleet.news(), shared.clone(), fleet.clone()));
-        let shared = shared.clone();
-        async move {
-            let work = Work {
-                controller: "backup",
-                store: fleet.backups().clone(),
-                reconcile: |object| round(object, shared.clone(), fleet.clone()),
-                failed: |_: &Backup, failure: &Failure| on_failure(failure),
-            };
-            work.rounds(context, &fleet, wakes).await;
-        }
+    let (context, shared) = (&context, &shared);
+    let all = fleets.into_iter().map(|fleet| async move {
+        let work = Work {
+            controller: "backup",
+            store: fleet.backups().clone(),
+            reconcile: |object| round(object, shared.clone(), fleet.clone()),
+            failed: |_: &Backup, failure: &Failure| on_failure(failure),
+        };
+        let wakes = fleet.news().map(|news| due(news, shared, &fleet));
+        work.rounds(context, &fleet, wakes).await;
     });
-    join_all(all.collect::<Vec<_>>()).await;
+    join_all(all).await;
 }
 
-fn due(
-    news: UnboundedReceiver<News>,
-    shared: Arc<Shared>,
-    fleet: Arc<Fleet>,
-) -> impl Stream<Item = Vec<Key>> + Send + 'static {
-    let all = stream::unfold(news, |mut news| async { Some((news.recv().await?, news)) });
-    all.map(move |news| match news {
+fn due(news: News, shared: &Shared, fleet: &Fleet) -> Vec<Key> {
+    match news {
         News::Backup {
             key, of, uid, over, ..
         } => {
@@ -46,15 +38,15 @@ fn due(
             // Only the end of one is news for those that wait for their turn.
             if over {
                 shared.budget.leave(&uid);
-                woken.extend(unfinished(&fleet, &of));
+                woken.extend(unfinished(fleet, &of));
                 woken.extend(shared.budget.next());
             }
             woken
         }
         News::Work(key) => vec![key],
-        News::Cluster(key) => unfinished(&fleet, &key),
+        News::Cluster(key) => unfinished(fleet, &key),
         News::Part(_) | News::Report(_) | News::Expiry(_) | News::Gone { .. } => Vec::new(),
-    })
+    }
 }
 
 async fn round(object: Arc<Backup>, shared: Arc<Shared>, fleet: Arc<Fleet>) -> Result<Action, Failure> {

@@ -47,7 +47,7 @@ pub async fn step(
     cluster: &PerconaPGCluster,
     names: &Names,
 ) -> Result<Option<Duration>, Failure> {
-    let Some(identity) = system_identifier(cluster) else {
+    let Some(identity) = cluster.system_identifier() else {
         let text = "this cluster never had a database, so no backup of it is in any repository, and nothing is removed";
         tell(shared, cluster, EventType::Normal, Reason::BackupsDeleted, text).await;
         return forget_objects(shared, cluster, names).await.map(|()| None);
@@ -101,11 +101,6 @@ pub async fn step(
 
 fn job_name(cluster: &str, repo: &str) -> String {
     format!("{cluster}-{repo}-delete")
-}
-
-fn system_identifier(cluster: &PerconaPGCluster) -> Option<u64> {
-    let patroni = cluster.status.as_ref()?.patroni.as_ref()?;
-    patroni.status.as_ref()?.system_identifier.as_ref()?.parse().ok()
 }
 
 /// Backups and expiries that run are ended; true once no Pod of them is left.
@@ -277,7 +272,7 @@ async fn sharer(
     }
     let uses_it = |other: &&PerconaPGCluster| {
         other.uid() != cluster.uid()
-            && system_identifier(other) == system_identifier(cluster)
+            && other.system_identifier() == cluster.system_identifier()
             && other
                 .spec
                 .backups

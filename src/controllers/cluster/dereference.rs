@@ -18,7 +18,7 @@ use super::volumes;
 use crate::api::names::LABEL_PGBACKREST_VOLUME;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::fleet::{Fleet, Key};
-use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::reading::{ReadError, in_time};
 
 /// Everything a reconcile looks at.
 #[derive(Clone)]
@@ -52,9 +52,7 @@ pub async fn dereference(
     fleet: &Fleet,
     cluster: Arc<PerconaPGCluster>,
 ) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
-        .await
-        .map_err(|_| ReadError::Timeout)?
+    in_time(Box::pin(read(client, fleet, cluster))).await
 }
 
 async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {
@@ -136,9 +134,7 @@ pub async fn instances_now(client: &Client, observed: &Observed) -> Result<Obser
             ..observed.clone()
         })
     };
-    tokio::time::timeout(PATIENCE, read)
-        .await
-        .map_err(|_| ReadError::Timeout)?
+    in_time(read).await
 }
 
 /// The Secrets whose content is kept or pointed at: those of a cluster with these instances. Read from the API server, since what
@@ -161,9 +157,7 @@ pub async fn held(
         let secret = api.get_opt(name).await.map_err(ReadError::of("Secrets"))?;
         Ok(secret.map(|secret| (name.clone(), keep(secret))))
     });
-    let read = tokio::time::timeout(PATIENCE, try_join_all(reads))
-        .await
-        .map_err(|_| ReadError::Timeout)??;
+    let read = in_time(try_join_all(reads)).await?;
     Ok(Held {
         secrets: read.into_iter().flatten().collect(),
         leader_address: observed.leader_address.clone(),

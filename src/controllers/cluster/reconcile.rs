@@ -150,7 +150,8 @@ async fn reconcile(object: &Cluster, shared: &Arc<Shared>) -> Result<Action, Fai
 async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Failure> {
     let user = user_files::of_cluster(&observed.cluster, &observed.sources);
     let reports = status::reports(observed);
-    let own = status::system_identifier(&reports).or_else(|| known_identifier(observed));
+    let own = status::system_identifier(&reports)
+        .or_else(|| Some(observed.cluster.system_identifier()?.to_string()));
     let verdicts = inspect::repositories(shared, observed, &user, &reports, own.as_deref()).await;
     let cleared: BTreeSet<String> = verdicts
         .iter()
@@ -339,19 +340,6 @@ pub(super) async fn write_status(
     )
     .await;
     Ok(())
-}
-
-fn known_identifier(observed: &Observed) -> Option<String> {
-    observed
-        .cluster
-        .status
-        .as_ref()?
-        .patroni
-        .as_ref()?
-        .status
-        .as_ref()?
-        .system_identifier
-        .clone()
 }
 
 /// After a failure: soon again, then ever less often.

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use futures::{Stream, StreamExt as _, stream};
-use tokio::sync::mpsc::UnboundedReceiver;
+use futures::{StreamExt as _, stream};
 
 use super::reconcile::{Failure, Shared, on_failure, round};
 use crate::controllers::context::Context;
@@ -13,29 +12,27 @@ use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 
 /// Reconciles clusters until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
-    let all = fleets.into_iter().map(|fleet| {
+    let context = &context;
+    let all = fleets.into_iter().map(|fleet| async move {
         let shared = Arc::new(Shared::new(context.clone(), fleet.clone()));
-        let (context, news) = (&context, fleet.news());
-        async move {
-            let wakes = stream::select(due(news, shared.clone()), shared.looked());
-            let work = Work {
-                controller: "cluster",
-                store: fleet.clusters().clone(),
-                failed: {
-                    let shared = shared.clone();
-                    move |object: &Cluster, failure: &Failure| on_failure(object, failure, &shared)
-                },
-                reconcile: |object| round(object, shared.clone()),
-            };
-            work.rounds(context, &fleet, wakes).await;
-        }
+        let work = Work {
+            controller: "cluster",
+            store: fleet.clusters().clone(),
+            reconcile: |object| round(object, shared.clone()),
+            failed: {
+                let shared = shared.clone();
+                move |object: &Cluster, failure: &Failure| on_failure(object, failure, &shared)
+            },
+        };
+        let news = fleet.news().map(|news| due(news, &shared));
+        work.rounds(context, &fleet, stream::select(news, shared.looked()))
+            .await;
     });
-    join_all(all.collect::<Vec<_>>()).await;
+    join_all(all).await;
 }
 
-fn due(news: UnboundedReceiver<News>, shared: Arc<Shared>) -> impl Stream<Item = Vec<Key>> + Send + 'static {
-    let all = stream::unfold(news, |mut news| async { Some((news.recv().await?, news)) });
-    all.map(move |news| match news {
+fn due(news: News, shared: &Shared) -> Vec<Key> {
+    match news {
         News::Cluster(key) | News::Part(key) | News::Backup { of: key, .. } => vec![key],
         // What an instance says is news of its Pod too.
         News::Report(_) | News::Work(_) | News::Expiry(_) => Vec::new(),
@@ -43,5 +40,5 @@ fn due(news: UnboundedReceiver<News>, shared: Arc<Shared>) -> impl Stream<Item =
             shared.forget(&uid);
             Vec::new()
         }
-    })
+    }
 }

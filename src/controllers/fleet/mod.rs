@@ -14,12 +14,13 @@ mod watches;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::channel::mpsc;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::context::Context;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
@@ -180,7 +181,7 @@ impl Fleet {
 
     /// What changes from now on.
     pub fn news(&self) -> mpsc::UnboundedReceiver<News> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::unbounded();
         self.listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -192,7 +193,7 @@ impl Fleet {
     pub fn tell(&self, news: &News) {
         if *self.complete.borrow() {
             let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-            listeners.retain(|listener| listener.send(news.clone()).is_ok());
+            listeners.retain(|listener| listener.unbounded_send(news.clone()).is_ok());
         }
     }
 

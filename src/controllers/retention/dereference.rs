@@ -15,7 +15,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::{VolumeReads, read_sources, volume_reads};
 use crate::controllers::cluster::user_files::{self, UserFiles};
 use crate::controllers::fleet::Fleet;
-use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::reading::{ReadError, in_time};
 use crate::pgbackrest::lease;
 
 /// Everything a reconcile looks at.
@@ -34,12 +34,6 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The database's identity, as far as it was ever known.
-    pub fn system_identifier(&self) -> Option<u64> {
-        let patroni = self.cluster.status.as_ref()?.patroni.as_ref()?;
-        patroni.status.as_ref()?.system_identifier.as_ref()?.parse().ok()
-    }
-
     /// Backups of a repository.
     pub fn of_repository<'a>(&'a self, repo: &'a str) -> impl Iterator<Item = &'a PerconaPGBackup> {
         let of_it = move |backup: &&PerconaPGBackup| backup.spec.repo_name.as_deref() == Some(repo);
@@ -53,9 +47,7 @@ pub async fn dereference(
     fleet: &Fleet,
     cluster: Arc<PerconaPGCluster>,
 ) -> Result<Observed, ReadError> {
-    tokio::time::timeout(PATIENCE, Box::pin(read(client, fleet, cluster)))
-        .await
-        .map_err(|_| ReadError::Timeout)?
+    in_time(Box::pin(read(client, fleet, cluster))).await
 }
 
 async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) -> Result<Observed, ReadError> {

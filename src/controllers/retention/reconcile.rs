@@ -289,7 +289,7 @@ impl One<'_> {
         .ok()?;
         let look = async { Reader::open(&access).await.ok()?.read_backup_info().await.ok() };
         let read = tokio::time::timeout(PATIENCE, look).await.ok()??;
-        let own = self.observed.system_identifier() == Some(read.content.database.system_id);
+        let own = self.observed.cluster.system_identifier() == Some(read.content.database.system_id);
         (own && read.instead_of.is_none()).then_some(read.content)
     }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
-use futures::{Stream, StreamExt as _, stream};
-use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::reconcile::{Shared, on_failure, round};
 use crate::controllers::context::Context;
@@ -13,25 +12,23 @@ use crate::controllers::round::Failure;
 
 /// Follows the retention of clusters until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
-    let all = fleets.into_iter().map(|fleet| {
+    let context = &context;
+    let all = fleets.into_iter().map(|fleet| async move {
         let shared = Arc::new(Shared::new(context.clone(), fleet.clone()));
-        let (context, wakes) = (&context, due(fleet.news()));
-        async move {
-            let work = Work {
-                controller: "retention",
-                store: fleet.clusters().clone(),
-                reconcile: |object| round(object, shared.clone()),
-                failed: |_: &Cluster, failure: &Failure| on_failure(failure),
-            };
-            work.rounds(context, &fleet, wakes).await;
-        }
+        let work = Work {
+            controller: "retention",
+            store: fleet.clusters().clone(),
+            reconcile: |object| round(object, shared.clone()),
+            failed: |_: &Cluster, failure: &Failure| on_failure(failure),
+        };
+        let wakes = fleet.news().map(due);
+        work.rounds(context, &fleet, wakes).await;
     });
-    join_all(all.collect::<Vec<_>>()).await;
+    join_all(all).await;
 }
 
-fn due(news: UnboundedReceiver<News>) -> impl Stream<Item = Vec<Key>> + Send + 'static {
-    let all = stream::unfold(news, |mut news| async { Some((news.recv().await?, news)) });
-    all.map(|news| match news {
+fn due(news: News) -> Vec<Key> {
+    match news {
         News::Cluster(key)
         | News::Expiry(key)
         // One that has not ended is nothing that could go.
@@ -44,5 +41,5 @@ fn due(news: UnboundedReceiver<News>) -> impl Stream<Item = Vec<Key>> + Send + '
             of: key, over: true, ..
         } => vec![key],
         News::Gone { .. } | News::Part(_) | News::Report(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
-    })
+    }
 }

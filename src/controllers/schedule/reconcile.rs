@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::TryFutureExt as _;
 use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 
@@ -15,7 +16,7 @@ use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
-use crate::controllers::reading::{PATIENCE, ReadError};
+use crate::controllers::reading::{ReadError, in_time};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
 
 /// A clock that jumps wakes nobody: it is looked at this often all the same.
@@ -124,11 +125,8 @@ async fn scheduled(
         .filter_map(|known| known.last_run.as_ref())
     {
         if runs.iter().all(|there| there.name_any() != run.name) {
-            let missed = tokio::time::timeout(PATIENCE, api.get_opt(&run.name))
-                .await
-                .map_err(|_| ReadError::Timeout)?
-                .map_err(ReadError::of("PerconaPGBackups"))?;
-            runs.extend(missed);
+            let asked = api.get_opt(&run.name).map_err(ReadError::of("PerconaPGBackups"));
+            runs.extend(in_time(asked).await?);
         }
     }
     Ok(runs)

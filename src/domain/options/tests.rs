@@ -119,7 +119,7 @@ proptest! {
                 let name = argument.trim_start_matches("--").trim_start_matches("no-");
                 let name = name.split('=').next().unwrap();
                 prop_assert!(argument.starts_with("--"));
-                prop_assert!(find(known::KNOWN, name).is_some());
+                prop_assert!(known::find(known::KNOWN, name).is_some());
             }
         }
     }
@@ -175,7 +175,7 @@ fn every_option_of_pgbackrest_is_known_or_refused_for_a_reason_of_its_own() {
     let theirs: Vec<&str> = OF_PGBACKREST.lines().collect();
     for option in &theirs {
         assert!(
-            find(known::KNOWN, option).is_some() || refused::reason(option).is_some(),
+            known::find(known::KNOWN, option).is_some() || refused::reason(option).is_some(),
             "{option}"
         );
     }

@@ -57,22 +57,20 @@ pub fn best<'a>(offers: &[Offer<'a>], target: &Target) -> Option<(&'a str, Why)>
 }
 
 fn best_of<'a>(mut left: Vec<(&Offer<'a>, &Choice)>, target: &Target) -> Option<(&'a str, Why)> {
-    let furthest = left.iter().map(|(_, choice)| choice.latest).max()?;
-    let nearest = |left: &[(&Offer<'a>, &Choice)]| left.iter().map(|(_, choice)| choice.stopped).max();
-    let smallest = |left: &[(&Offer<'a>, &Choice)]| left.iter().map(|(offer, _)| offer.bytes).min();
     if target.stop == Stop::Latest {
+        let furthest = left.iter().map(|(_, choice)| choice.latest).max()?;
         left.retain(|(_, choice)| choice.latest == furthest);
         if let [(one, _)] = left.as_slice() {
             return Some((one.repository, Why::Furthest));
         }
     }
-    let backup = nearest(&left)?;
-    left.retain(|(_, choice)| choice.stopped == backup);
+    let nearest = left.iter().map(|(_, choice)| choice.stopped).max()?;
+    left.retain(|(_, choice)| choice.stopped == nearest);
     if let [(one, _)] = left.as_slice() {
         return Some((one.repository, Why::Nearest));
     }
-    let bytes = smallest(&left)?;
-    left.retain(|(offer, _)| offer.bytes == bytes);
+    let smallest = left.iter().map(|(offer, _)| offer.bytes).min()?;
+    left.retain(|(offer, _)| offer.bytes == smallest);
     match left.as_slice() {
         [(one, _)] => Some((one.repository, Why::Smallest)),
         [(first, _), ..] => Some((first.repository, Why::First)),

@@ -6,7 +6,7 @@ use std::str::FromStr as _;
 
 use super::target::{Stop, Target, TargetError, Timeline};
 use crate::domain::label::Label;
-use crate::domain::options::{DAY, Known, OptionError, SECOND, Value, find, many, named, one, shown};
+use crate::domain::options::{Admission, Admitted, DAY, Known, OptionError, SECOND, Value, many, one};
 
 /// The options that a user may give, each with what pgBackRest 2.60 takes.
 const KNOWN: &[Known] = &[
@@ -59,6 +59,14 @@ fn refusal(option: &str) -> Option<&'static str> {
     })
 }
 
+/// What a restore takes.
+const ADMISSION: Admission = Admission {
+    known: KNOWN,
+    refusal,
+    others: "it is not among the options that a restore takes, by their full names",
+    check: |_, _| Ok(()),
+};
+
 /// What a user asks of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestoreOptions {
@@ -76,49 +84,28 @@ impl RestoreOptions {
     /// Checks the list of `spec.options`.
     pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<Self, OptionError> {
         let mut parsed = Self::default();
-        let mut given: Vec<&'static str> = Vec::new();
         let mut kind = None;
         let mut target = None;
-        for word in named(options, |name| find(KNOWN, name))? {
-            let (name, value) = word?;
-            let bare = name.strip_prefix("no-").unwrap_or(&name);
-            if let Some(reason) = refusal(bare) {
-                return Err(OptionError::Refused {
-                    option: shown(&name),
-                    reason,
-                });
-            }
-            let Some(known) = find(KNOWN, bare) else {
-                return Err(OptionError::Refused {
-                    option: shown(&name),
-                    reason: "it is not among the options that a restore takes, by their full names",
-                });
+        for option in ADMISSION.admit(options)? {
+            let Admitted {
+                name,
+                value,
+                argument,
+            } = option?;
+            let wrong = |error: &dyn std::fmt::Display| OptionError::Value {
+                option: name.to_owned(),
+                problem: format!("is wrong: {error}"),
             };
-            let wrong = |problem: String| OptionError::Value {
-                option: shown(&name),
-                problem,
-            };
-            if !known.repeats && given.contains(&known.name) {
-                return Err(wrong("is given twice".to_owned()));
-            }
-            given.push(known.name);
-            let argument = known
-                .value
-                .argument(&name, bare, value.as_deref())
-                .map_err(wrong)?;
-            match (known.name, value) {
+            match (name, value) {
                 ("type", value) => kind = value,
                 ("target", value) => target = value,
                 ("target-timeline", Some(value)) => {
-                    parsed.target.timeline =
-                        Timeline::read(&value).map_err(|error| wrong(format!("is wrong: {error}")))?;
+                    parsed.target.timeline = Timeline::read(&value).map_err(|error| wrong(&error))?;
                 }
                 ("target-exclusive", _) => parsed.target.exclusive = !argument.starts_with("--no-"),
                 ("set", Some(value)) if value == "latest" => {}
                 ("set", Some(value)) => {
-                    let label =
-                        Label::from_str(&value).map_err(|error| wrong(format!("is wrong: {error}")))?;
-                    parsed.set = Some(label);
+                    parsed.set = Some(Label::from_str(&value).map_err(|error| wrong(&error))?);
                 }
                 ("delta", _) => parsed.delta = Some(!argument.starts_with("--no-")),
                 _ => parsed.arguments.push(argument),

@@ -55,6 +55,13 @@ pub async fn kubectl_exec(
 }
 
 impl Scenario {
+    /// Writes enough (0.4 GB) for a backup to be seen half way.
+    pub async fn fill(&self, cluster: &Cluster) {
+        let sql = "create table much as select md5(n::text) || md5((n + 1)::text) one, md5((n + 2)::text) two \
+            from generate_series(1, 3000000) n; checkpoint";
+        self.sql(cluster, sql).await;
+    }
+
     /// Runs SQL on the primary as its superuser; the rows, one a line.
     pub async fn sql(&self, cluster: &Cluster, sql: &str) -> String {
         let pod = cluster.primary(self).await.name_any();
