@@ -50,9 +50,10 @@ async fn a_backup_is_copied_from_the_standby_and_names_it_and_does_without_where
         assert!(told.contains(&primary), "{told}");
         held.abort();
 
-        // Enough for the primary to go while files are copied: before, and once the backup has been stopped, nothing is lost by that.
+        // The primary goes while files are copied, slowly: before, and once the backup has been stopped, nothing is lost by that.
         scenario.fill(&cluster).await;
-        Request::new(&cluster, "overtaken", &["--type=full"])
+        let slowly = ["--type=full", "--compress-type=bz2", "--compress-level=9"];
+        Request::new(&cluster, "overtaken", &slowly)
             .create(scenario)
             .await;
         scenario.half_way("overtaken", minutes(2)).await;

@@ -55,11 +55,14 @@ pub async fn kubectl_exec(
 }
 
 impl Scenario {
-    /// Writes enough (0.4 GB) for a backup to be seen half way.
+    /// Writes enough (0.4 GB) for a backup to be seen half way, in several files: what is copied is told by whole ones.
     pub async fn fill(&self, cluster: &Cluster) {
-        let sql = "create table much as select md5(n::text) || md5((n + 1)::text) one, md5((n + 2)::text) two \
-            from generate_series(1, 3000000) n; checkpoint";
-        self.sql(cluster, sql).await;
+        let one = "create table much_%s as select md5(n::text) || md5((n + 1)::text) one, md5((n + 2)::text) two \
+            from generate_series(1, 375000) n";
+        let all = format!(
+            "do $$ begin for i in 1..8 loop execute format('{one}', i); end loop; end $$; checkpoint"
+        );
+        self.sql(cluster, &all).await;
     }
 
     /// Runs SQL on the primary as its superuser; the rows, one a line.
