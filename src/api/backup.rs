@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::open_enum::open_enum;
 use super::pods::ContainerOptions;
 use super::repository::{NAME_PATTERN, Repository};
-use super::{defaults, rules};
+use super::rules;
 
 /// What is to be backed up, where to, and how.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "pgv2.percona.com",
     version = "v2",
@@ -59,32 +59,17 @@ pub struct PerconaPGBackupSpec {
     /// Environment of the container that runs pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_options: Option<ContainerOptions>,
-    /// Seconds from its creation for which the backup may wait for its cluster, its repository or its turn
-    /// before it fails.
-    #[serde(default = "defaults::starting_deadline_seconds")]
+    /// Seconds from its creation after which a backup that has not begun fails, whatever it waits for. Without it a backup waits for
+    /// its turn as long as others take, and ten minutes for what has to be put right, such as its cluster or its repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
-    pub starting_deadline_seconds: i64,
+    pub starting_deadline_seconds: Option<i64>,
     /// What becomes of the backup in the repository when this object is deleted. May be changed at any time.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
     /// Holds the backup, and all that it needs, against retention and deletion. May be changed at any time.
     #[serde(default)]
     pub pinned: bool,
-}
-
-impl Default for PerconaPGBackupSpec {
-    fn default() -> Self {
-        Self {
-            pg_cluster: String::new(),
-            repo_name: None,
-            method: BackupMethod::default(),
-            options: Vec::new(),
-            container_options: None,
-            starting_deadline_seconds: defaults::starting_deadline_seconds(),
-            deletion_policy: DeletionPolicy::default(),
-            pinned: false,
-        }
-    }
 }
 
 /// How a backup is taken.

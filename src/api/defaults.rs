@@ -48,12 +48,6 @@ pub const fn checkpoint_seconds() -> i32 {
     300
 }
 
-/// Seconds for which a backup may wait for its cluster, its repository or its turn.
-#[must_use]
-pub const fn starting_deadline_seconds() -> i64 {
-    600
-}
-
 /// Service type that is reachable inside the Kubernetes cluster only.
 #[must_use]
 pub fn cluster_ip() -> String {

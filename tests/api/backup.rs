@@ -98,7 +98,7 @@ async fn what_can_be_a_backup_is_accepted_and_read() {
             .await
             .unwrap_or_else(|refusal| panic!("{patch}: {refusal:?}"));
         assert!(["pgbackrest", "volumeSnapshot"].contains(&stored["spec"]["method"].as_str().unwrap()));
-        assert_eq!(stored["spec"]["startingDeadlineSeconds"], 600);
+        assert!(stored["spec"].get("startingDeadlineSeconds").is_none());
         serde_json::from_value::<PerconaPGBackup>(stored).unwrap();
     }
     server.done().await;

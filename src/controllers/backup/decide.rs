@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::dereference::Observed;
@@ -16,6 +17,9 @@ use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::cluster::validate::jobs::of_variables;
 use crate::controllers::cluster::volumes;
 use crate::domain::options::BackupOptions;
+
+/// For so long something may have to be put right before a backup fails.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,16 +65,16 @@ pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
         return Step::Settled;
     }
     // The deadline is for the start. One that has begun, and whose Job somebody deleted, is begun again.
-    let deadline = if state(backup) == JobState::New {
-        deadline(backup)
-    } else {
-        DateTime::<Utc>::MAX_UTC
-    };
     let wait = |reason: Reason, what: String, for_turn: bool| {
+        let deadline = match state(backup) {
+            JobState::New if for_turn => turn_deadline(backup),
+            JobState::New => repair_deadline(backup, now),
+            _ => DateTime::<Utc>::MAX_UTC,
+        };
         if now >= deadline {
             let what = format!(
                 "It waited for {} s: {what}",
-                backup.spec.starting_deadline_seconds
+                (now - created(backup)).num_seconds()
             );
             return Step::Fail(Trouble::new(
                 // What it waited for is the cause; only a turn that never came is a matter of the deadline itself.
@@ -259,11 +263,14 @@ fn turn_of_another(backup: &PerconaPGBackup, others: &[PerconaPGBackup]) -> Opti
 
 /// One that waits for something else than its turn holds up nobody.
 fn can_start(backup: &PerconaPGBackup) -> bool {
-    let status = backup.status.as_ref();
-    let blocked = status
-        .and_then(|status| conditions::find(&status.conditions, ConditionType::Accepted.as_str()))
-        .is_some_and(|condition| condition.status == "False");
-    !blocked && backup.metadata.deletion_timestamp.is_none()
+    blocked(backup).is_none() && backup.metadata.deletion_timestamp.is_none()
+}
+
+/// That it waits for something to be put right, as last written.
+fn blocked(backup: &PerconaPGBackup) -> Option<&Condition> {
+    let conditions = &backup.status.as_ref()?.conditions;
+    conditions::find(conditions, ConditionType::Accepted.as_str())
+        .filter(|condition| condition.status == "False")
 }
 
 /// First come, first served; but somebody who asked for a backup does not wait for those of schedules.
@@ -300,20 +307,38 @@ pub fn state(backup: &PerconaPGBackup) -> JobState {
         .unwrap_or_default()
 }
 
-/// Until when it may wait.
+/// Until when it may wait for its turn: others take as long as they take, and have limits of their own.
 #[must_use]
-pub fn deadline(backup: &PerconaPGBackup) -> DateTime<Utc> {
-    let created = backup
-        .metadata
-        .creation_timestamp
-        .as_ref()
-        .map(time::from_kubernetes)
-        .unwrap_or_default();
-    created
-        .checked_add_signed(
-            TimeDelta::try_seconds(backup.spec.starting_deadline_seconds).unwrap_or(TimeDelta::MAX),
-        )
+pub fn turn_deadline(backup: &PerconaPGBackup) -> DateTime<Utc> {
+    let limit = backup
+        .spec
+        .starting_deadline_seconds
+        .and_then(TimeDelta::try_seconds);
+    limit
+        .and_then(|limit| created(backup).checked_add_signed(limit))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// Until when it may wait for something to be put right.
+#[must_use]
+pub fn repair_deadline(backup: &PerconaPGBackup, now: DateTime<Utc>) -> DateTime<Utc> {
+    match backup.spec.starting_deadline_seconds {
+        Some(_) => turn_deadline(backup),
+        None => wrong_since(backup, now) + PATIENCE,
+    }
+}
+
+/// Since when it waits for something to be put right.
+#[must_use]
+pub fn wrong_since(backup: &PerconaPGBackup, now: DateTime<Utc>) -> DateTime<Utc> {
+    blocked(backup).map_or(now, |condition| {
+        time::from_kubernetes(&condition.last_transition_time)
+    })
+}
+
+fn created(backup: &PerconaPGBackup) -> DateTime<Utc> {
+    let created = backup.metadata.creation_timestamp.as_ref();
+    created.map(time::from_kubernetes).unwrap_or_default()
 }
 
 /// Whether a Job has ended, well or not.

@@ -16,7 +16,7 @@ use super::status::{self, Happened};
 use super::verify::{self, Look};
 use super::{announce, build, tries};
 use crate::api::backup::JobState;
-use crate::api::{PerconaPGCluster, Reason, time};
+use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
@@ -200,14 +200,15 @@ impl One<'_> {
     }
 
     async fn start(&self, accepted: &Accepted) -> Result<Action, Failure> {
-        let deadline = decide::deadline(&self.observed.backup);
+        let turn = decide::turn_deadline(&self.observed.backup);
+        let deadline = decide::repair_deadline(&self.observed.backup, self.now);
         if let Err(later) = self
             .shared
             .budget
             .ask(&self.observed.backup, &accepted.repository)
         {
             let trouble = Trouble::new(Reason::BudgetUsedUp, later.to_string());
-            return self.wait(&trouble, true, deadline, BUDGET).await;
+            return self.wait(&trouble, true, turn, BUDGET).await;
         }
         let access = match verify::access(self.observed, accepted) {
             Ok(access) => access,
@@ -220,13 +221,7 @@ impl One<'_> {
         }
         if let Some(trouble) = failure::refused_wal(self.cluster()) {
             // The condition may be as old as PostgreSQL's longest pause between two tries, which is a minute.
-            let patience = self
-                .observed
-                .backup
-                .creation_timestamp()
-                .map_or(self.now, |created| {
-                    time::from_kubernetes(&created) + ARCHIVER_PATIENCE
-                });
+            let patience = decide::wrong_since(&self.observed.backup, self.now) + ARCHIVER_PATIENCE;
             return self.wait_or_fail(trouble, deadline.min(patience)).await;
         }
         let Some(cluster) = self.cluster() else {
@@ -240,7 +235,7 @@ impl One<'_> {
         if let Turn::Of(holder) = self.apply().take_turn(self.now).await? {
             let what = format!("{} is in use by {holder}", accepted.repository.name);
             let trouble = Trouble::new(Reason::RepositoryBusy, what);
-            return self.wait(&trouble, true, deadline, WAITING).await;
+            return self.wait(&trouble, true, turn, WAITING).await;
         }
         // The state is written before the Job: a backup that waits must see that this one goes first.
         let begins = Happened::Begins(accepted, &validated.images.pgbackrest);

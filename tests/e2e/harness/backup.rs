@@ -17,7 +17,7 @@ pub struct Request {
     repository: String,
     options: Vec<String>,
     environment: Vec<(String, String)>,
-    deadline: i64,
+    deadline: Option<i64>,
 }
 
 impl Request {
@@ -29,7 +29,7 @@ impl Request {
             repository: "repo1".to_owned(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             environment: Vec::new(),
-            deadline: 300,
+            deadline: None,
         }
     }
 
@@ -49,7 +49,10 @@ impl Request {
 
     /// With so many seconds to begin.
     pub fn deadline(self, deadline: i64) -> Self {
-        Self { deadline, ..self }
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
     }
 
     /// Creates it.

@@ -110,6 +110,36 @@ fn one_for_a_cluster_that_is_not_there_waits_and_fails_at_its_deadline() {
     );
 }
 
+#[test]
+fn where_no_deadline_is_set_a_turn_is_waited_for_without_one_and_what_is_wrong_for_ten_minutes() {
+    let mut one = backup("one", 0, "");
+    one.spec.starting_deadline_seconds = None;
+    let mut seen = observed(one);
+    seen.others = vec![backup("other", 0, "Running")];
+    assert_eq!(
+        reason(&decide(&seen, at(86_400))),
+        ("wait", Some(Reason::RepositoryBusy))
+    );
+    // What is wrong after a long wait for the turn is not held against the backup.
+    seen.cluster = None;
+    assert_eq!(
+        reason(&decide(&seen, at(86_400))),
+        ("wait", Some(Reason::ClusterMissing))
+    );
+    let status = seen.backup.status.get_or_insert_default();
+    conditions::set(
+        &mut status.conditions,
+        "Accepted",
+        conditions::Status::False,
+        "ClusterMissing",
+        "",
+        None,
+        at(86_400),
+    );
+    assert_eq!(reason(&decide(&seen, at(86_999))).0, "wait");
+    assert_eq!(reason(&decide(&seen, at(87_000))).0, "fail");
+}
+
 #[rstest]
 #[case::unknown_repository(json!({"repoName": "repo9"}), Reason::RepositoryUnknown)]
 #[case::snapshot(json!({"method": "volumeSnapshot"}), Reason::NotSupported)]
