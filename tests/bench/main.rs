@@ -1,5 +1,7 @@
-//! `make bench-backup-latency`: what the operator adds to pgBackRest, on the deployed operator. The same pgBackRest
-//! command runs by hand, in a pod like the Job's, in the same run. The last line is JSON.
+//! Measurements of the deployed operator; the last line of each is JSON.
+//!
+//! `make bench-backup-latency`: what the operator adds to pgBackRest. The same pgBackRest command runs by hand, in a pod like the
+//! Job's, in the same run. `make bench-backup`: our defaults against those of the compatible operator ([`defaults`]).
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +12,7 @@
     missing_docs
 )]
 
+mod defaults;
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
@@ -18,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use holdfast::agent::report::{BackupOutcome, BackupProgress, PROGRESS_ANNOTATION};
+use holdfast::api::PerconaPGBackup;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::ResourceExt;
@@ -129,28 +133,11 @@ async fn by_operator(scenario: &Scenario, cluster: &Cluster, name: &str, options
     Request::new(cluster, name, options).create(scenario).await;
     let backup = scenario.succeeded(name, minutes(10)).await;
     let succeeded = Utc::now();
-    let selector = format!(
-        "batch.kubernetes.io/job-name={}",
-        status(&backup).job_name.unwrap()
-    );
-    let pods = scenario
-        .api::<Pod>()
-        .list(&ListParams::default().labels(&selector))
-        .await
-        .unwrap();
-    // Kubernetes tells how the container ended some time after we have seen the backup in the repository.
-    let pod = pods.items.first().unwrap();
-    let pod = &scenario
-        .until(&pod.name_any(), "ended", minutes(2), |pod: &Pod| {
-            !message(pod).is_empty()
-        })
-        .await;
-    let progress: BackupProgress = serde_json::from_str(&pod.annotations()[PROGRESS_ANNOTATION]).unwrap();
-    let outcome: BackupOutcome = serde_json::from_str(&message(pod)).unwrap();
+    let (started, ended) = at_work(scenario, &backup).await;
     let between = |from: DateTime<Utc>, to: DateTime<Utc>| (to - from).as_seconds_f64();
     let measured = Measured {
-        created_to_running: between(created, progress.started_at.unwrap()),
-        ended_to_succeeded: between(outcome.ended_at.unwrap(), succeeded),
+        created_to_running: between(created, started),
+        ended_to_succeeded: between(ended, succeeded),
         whole: between(created, succeeded),
     };
     scenario.tell(&format!(
@@ -158,6 +145,23 @@ async fn by_operator(scenario: &Scenario, cluster: &Cluster, name: &str, options
         measured.created_to_running, measured.ended_to_succeeded, measured.whole
     ));
     measured
+}
+
+/// When pgBackRest began and ended.
+async fn at_work(scenario: &Scenario, backup: &PerconaPGBackup) -> (DateTime<Utc>, DateTime<Utc>) {
+    let job = status(backup).job_name.unwrap();
+    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
+    let pods = scenario.api::<Pod>().list(&of_job).await.unwrap();
+    let pod = pods.items.first().unwrap();
+    // Kubernetes tells how the container ended some time after we have seen the backup in the repository.
+    let pod = &scenario
+        .until(&pod.name_any(), "ended", minutes(2), |pod: &Pod| {
+            !message(pod).is_empty()
+        })
+        .await;
+    let progress: BackupProgress = serde_json::from_str(&pod.annotations()[PROGRESS_ANNOTATION]).unwrap();
+    let outcome: BackupOutcome = serde_json::from_str(&message(pod)).unwrap();
+    (progress.started_at.unwrap(), outcome.ended_at.unwrap())
 }
 
 fn phase(pod: &Pod) -> &str {

@@ -13,3 +13,7 @@ test-outage: ## A store that is out for ten minutes in the middle of a backup, a
 .PHONY: bench-backup-latency
 bench-backup-latency: ## What the operator adds to pgBackRest's own time (BENCH_ROWS=… for another size); JSON last
 	@tests/e2e/run --bench backup_latency 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'
+
+.PHONY: bench-backup
+bench-backup: ## Our defaults against those of the compatible operator, on 2 GB: backups, a restore, the repository; JSON last
+	@tests/e2e/run --bench backup_defaults 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'

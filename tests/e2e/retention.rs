@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
 use holdfast::api::backup::JobState;
 use holdfast::api::{PerconaPGBackup, PerconaPGCluster};
+use holdfast::domain::label::BackupType;
+use holdfast::domain::retention::{FullRetention, Policy, play};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Four, REPOSITORIES, Request, Scenario, condition, minutes, state, status};
+use crate::harness::{
+    Cluster, Four, REPOSITORIES, Request, Scenario, condition, minutes, seconds, state, status,
+};
 
 impl Scenario {
     async fn take(&self, cluster: &Cluster, name: &str, kind: &str) -> String {
@@ -16,6 +21,19 @@ impl Scenario {
         Request::new(cluster, name, &[&option]).create(self).await;
         let backup = self.succeeded(name, minutes(4)).await;
         status(&backup).backup_name.clone().unwrap()
+    }
+
+    /// Waits until the objects of a repository's backups are these.
+    async fn are_left(&self, repo: &str, labels: &BTreeSet<String>) {
+        let mut seen = BTreeSet::new();
+        for _ in 0..60 {
+            seen = self.told_of(repo).await;
+            if seen == *labels {
+                return;
+            }
+            tokio::time::sleep(seconds(2)).await;
+        }
+        assert_eq!(seen, *labels, "{repo}");
     }
 
     async fn change(&self, backup: &str, spec: Value) {
@@ -62,6 +80,11 @@ impl Scenario {
 
     /// Labels of the objects.
     async fn told(&self) -> BTreeSet<String> {
+        self.told_of("repo").await
+    }
+
+    /// Labels of the objects of those repositories whose names begin like this.
+    async fn told_of(&self, repository: &str) -> BTreeSet<String> {
         let all = self
             .api::<PerconaPGBackup>()
             .list(&ListParams::default())
@@ -70,7 +93,14 @@ impl Scenario {
         let ended = all
             .items
             .iter()
-            .filter(|backup| state(backup) == JobState::Succeeded);
+            .filter(|backup| state(backup) == JobState::Succeeded)
+            .filter(|backup| {
+                backup
+                    .spec
+                    .repo_name
+                    .as_deref()
+                    .is_some_and(|name| name.starts_with(repository))
+            });
         ended
             .filter_map(|backup| status(backup).backup_name.clone())
             .collect()
@@ -175,6 +205,64 @@ async fn retention_lets_go_what_it_says_and_nothing_that_is_pinned_or_needed() {
         assert_eq!(scenario.told().await, set(&[&second]));
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_left_in_each_repository_is_what_the_simulation_says() {
+    Scenario::alone("simulated", async |scenario| {
+        let mut cluster = Cluster::double("twice", scenario);
+        let kept = [
+            ("repo1-retention-full", "2"),
+            ("repo1-retention-diff", "2"),
+            ("repo2-retention-full", "1"),
+        ];
+        cluster
+            .more
+            .extend(kept.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        cluster.create(scenario).await;
+        cluster.ready(scenario, minutes(4)).await;
+        let policies = [
+            ("repo1", Some(2), "diff incr full incr diff diff diff full"),
+            ("repo2", None, "incr diff full incr"),
+        ];
+        let mut expected = Vec::new();
+        for (repo, differential, sequence) in policies {
+            let first = scenario
+                .succeeded(&format!("twice-{repo}-initial"), minutes(4))
+                .await;
+            let mut taken = vec![played(&first)];
+            for (number, kind) in sequence.split(' ').enumerate() {
+                let (name, option) = (format!("{repo}-{number}"), format!("--type={kind}"));
+                Request::new(&cluster, &name, &[&option])
+                    .into(repo)
+                    .create(scenario)
+                    .await;
+                taken.push(played(&scenario.succeeded(&name, minutes(4)).await));
+            }
+            let full = Some(FullRetention::Count(if repo == "repo1" { 2 } else { 1 }));
+            let left = play(taken, &Policy { full, differential });
+            let left: BTreeSet<String> = left.iter().map(|held| held.label.as_str().to_owned()).collect();
+            expected.push((repo, left));
+        }
+        let mut all = BTreeSet::new();
+        for (repo, left) in expected {
+            scenario.are_left(repo, &left).await;
+            scenario.tell(&format!("{repo} holds {}", left.len()));
+            all.extend(left);
+        }
+        assert_eq!(scenario.labels(&cluster).await, all);
+        assert_eq!(scenario.told().await, all);
+    })
+    .await;
+}
+
+/// When it was taken, as its label says, and its type.
+fn played(backup: &PerconaPGBackup) -> (DateTime<Utc>, BackupType) {
+    let status = status(backup);
+    let label = status.backup_name.unwrap();
+    let own = label.rsplit('_').next().unwrap();
+    let time = NaiveDateTime::parse_from_str(&own[..15], "%Y%m%d-%H%M%S").unwrap();
+    (time.and_utc(), status.backup_type.unwrap().parse().unwrap())
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use super::dereference::Observed;
 use super::failure::Trouble;
 use super::status::reported;
+use super::tries::not_running;
 use crate::api::backup::{BackupMethod, JobState};
 use crate::api::conditions;
 use crate::api::names::LABEL_IMPORTED;
@@ -20,6 +21,8 @@ use crate::domain::options::BackupOptions;
 
 /// For so long something may have to be put right before a backup fails.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// For so long a Pod may take to start: a new node may have to come for it.
+pub const START: TimeDelta = TimeDelta::minutes(30);
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +42,8 @@ pub enum Step {
     },
     /// All that can be told from here is right: look at the repository, take the Lease, create the Job.
     Start(Box<Accepted>),
+    /// Its Pod does not start: the Job goes first, then the backup has failed.
+    GiveUp(Trouble),
     /// The Job is there and runs.
     Attend(Box<Accepted>),
     /// The Job has ended: `true`, it says well.
@@ -97,6 +102,9 @@ pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
         Err(Refused::Now(trouble)) => return Step::Fail(trouble),
         Err(Refused::Yet(reason, what)) => return wait(reason, what, false),
     };
+    if let Some(trouble) = never_begins(observed, now) {
+        return Step::GiveUp(trouble);
+    }
     if let Some(job) = &observed.job {
         return match ended(job) {
             Some(well) => Step::Conclude(accepted, well),
@@ -122,6 +130,24 @@ pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
         return wait(Reason::RepositoryBusy, what, true);
     }
     Step::Start(accepted)
+}
+
+/// A Pod that does not start, or Kubernetes does not make, would hold up every other backup of the cluster for ever.
+fn never_begins(observed: &Observed, now: DateTime<Utc>) -> Option<Trouble> {
+    let conditions = &observed.backup.status.as_ref()?.conditions;
+    let running = conditions::find(conditions, ConditionType::Running.as_str())?;
+    let since = time::from_kubernetes(&running.last_transition_time);
+    let told = running.status == "False" && running.reason == Reason::PodNotStarting.as_str();
+    if state(&observed.backup) != JobState::Starting || !told || now - since < START {
+        return None;
+    }
+    // It may have started meanwhile.
+    let still = observed
+        .job
+        .as_ref()
+        .is_none_or(|job| ended(job).is_none() && not_running(observed, now).0 == Reason::PodNotStarting);
+    let what = format!("For {} minutes: {}", START.num_minutes(), running.message);
+    still.then(|| Trouble::new(Reason::PodNotStarting, what))
 }
 
 enum Refused {

@@ -154,6 +154,7 @@ impl One<'_> {
                 deadline,
             } => self.wait(&trouble, for_turn, deadline, LATER).await,
             Step::Start(accepted) => Box::pin(self.start(&accepted)).await,
+            Step::GiveUp(trouble) => self.give_up(&trouble).await,
             Step::Attend(accepted) => self.attend(&accepted).await,
             Step::Conclude(accepted, well) => self.conclude(&accepted, well).await,
         }
@@ -197,6 +198,14 @@ impl One<'_> {
     async fn fail(&self, trouble: &Trouble) -> Result<Action, Failure> {
         self.tell(&Happened::Failed(trouble)).await?;
         self.free().await
+    }
+
+    /// The Job is gone before its turn is another's: its Pod might start after all.
+    async fn give_up(&self, trouble: &Trouble) -> Result<Action, Failure> {
+        if self.apply().stop().await? {
+            return self.fail(trouble).await;
+        }
+        Ok(Action::requeue(LOOK_AGAIN))
     }
 
     async fn start(&self, accepted: &Accepted) -> Result<Action, Failure> {
@@ -272,15 +281,17 @@ impl One<'_> {
         if status::running(self.observed).is_some() {
             let progress = self.track();
             self.tell(&Happened::Runs(accepted, &image, progress)).await?;
+            return Ok(Action::await_change());
+        }
+        self.tell(&Happened::Begins(accepted, &image)).await?;
+        // A Pod that Kubernetes does not make wakes nobody, nor does one that never starts.
+        let patience = if self.observed.pods.is_empty() {
+            tries::PATIENCE
         } else {
-            self.tell(&Happened::Begins(accepted, &image)).await?;
-        }
-        if self.observed.pods.is_empty() {
-            // A Pod that Kubernetes does not make wakes nobody.
-            let patience = tries::PATIENCE.to_std().unwrap_or(WAITING);
-            return Ok(Action::requeue(patience + Duration::from_millis(50)));
-        }
-        Ok(Action::await_change())
+            decide::START
+        };
+        let patience = patience.to_std().unwrap_or(WAITING);
+        Ok(Action::requeue(patience + Duration::from_millis(50)))
     }
 
     async fn conclude(&self, accepted: &Accepted, well: bool) -> Result<Action, Failure> {

@@ -15,4 +15,4 @@ mod tests;
 pub use archive::{ArchivePolicy, WalKept};
 pub use deletion::{Spared, deletable};
 pub use policy::{FullRetention, Held, Policy};
-pub use simulate::{Kept, Planned, simulate};
+pub use simulate::{Kept, Planned, play, simulate};

@@ -30,30 +30,41 @@ pub struct Kept {
 /// first, and all are: none makes another needless.
 #[must_use]
 pub fn simulate(plan: &[Planned], policy: &Policy, from: DateTime<Utc>, until: DateTime<Utc>) -> Kept {
-    let mut backups: Vec<Held> = Vec::new();
     let mut taken = 0;
     let mut clock = from;
     let mut due: Vec<Option<DateTime<Utc>>> = plan
         .iter()
         .map(|planned| planned.schedule.next_after(from))
         .collect();
-    while let Some((index, time)) = first(&due, plan).filter(|(_, time)| *time <= until) {
-        let Some(planned) = plan.get(index) else { break };
-        // Labels are of a second, and one second has one.
-        clock = time.max(clock + TimeDelta::seconds(1));
-        backups.push(backup(&backups, planned.kind, clock));
-        taken += 1;
-        let gone = policy.expired(&backups, clock);
-        backups.retain(|backup| !gone.contains(&backup.label));
+    let planned = std::iter::from_fn(|| {
+        let (index, time) = first(&due, plan).filter(|(_, time)| *time <= until)?;
+        let planned = plan.get(index)?;
         if let Some(next) = due.get_mut(index) {
             *next = planned.schedule.next_after(time);
         }
-    }
+        // Labels are of a second, and one second has one.
+        clock = time.max(clock + TimeDelta::seconds(1));
+        taken += 1;
+        Some((clock, planned.kind))
+    });
+    let backups = play(planned, policy);
     Kept {
         reaches_back_to: backups.iter().map(|backup| backup.stopped).min(),
         backups,
         taken,
     }
+}
+
+/// What is there after these backups, in their order, and after retention has let go what it lets go behind each.
+#[must_use]
+pub fn play(taken: impl IntoIterator<Item = (DateTime<Utc>, BackupType)>, policy: &Policy) -> Vec<Held> {
+    let mut backups: Vec<Held> = Vec::new();
+    for (time, kind) in taken {
+        backups.push(backup(&backups, kind, time));
+        let gone = policy.expired(&backups, time);
+        backups.retain(|backup| !gone.contains(&backup.label));
+    }
+    backups
 }
 
 fn first(due: &[Option<DateTime<Utc>>], plan: &[Planned]) -> Option<(usize, DateTime<Utc>)> {

@@ -42,17 +42,29 @@ impl Scenario {
         let options: Vec<String> = cluster
             .options()
             .iter()
-            .filter(|(key, _)| *key != "repo1-storage-ca-file")
+            .filter(|(key, _)| !key.ends_with("-storage-ca-file"))
             .map(|(key, value)| format!("{key}={value}\n"))
             .collect();
+        let stores: Vec<String> = (1..=if cluster.second.is_some() { 2 } else { 1 })
+            .map(|key| {
+                let endpoint = if key == 1 {
+                    &cluster.endpoint
+                } else {
+                    &self.stores.s3()
+                };
+                format!(
+                    "repo{key}-type=s3\nrepo{key}-s3-bucket={}\nrepo{key}-s3-endpoint={endpoint}\nrepo{key}-s3-region={}\n\
+                     repo{key}-storage-ca-file=/etc/pgbackrest/ca.crt\n",
+                    cluster.bucket,
+                    self.stores.of("S3_REGION"),
+                )
+            })
+            .collect();
         let ini = format!(
-            "{}repo1-type=s3\nrepo1-s3-bucket={}\nrepo1-s3-endpoint={}\nrepo1-s3-region={}\n\
-             repo1-storage-ca-file=/etc/pgbackrest/ca.crt\nlog-level-file=off\n{}",
+            "{}{}log-level-file=off\n{}",
             cluster.secret_options(),
-            cluster.bucket,
-            cluster.endpoint,
-            self.stores.of("S3_REGION"),
-            options.concat(),
+            stores.concat(),
+            options.concat()
         );
         let secret: Secret = serde_json::from_value(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name },

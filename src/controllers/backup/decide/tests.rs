@@ -56,6 +56,7 @@ fn reason(step: &Step) -> (&'static str, Option<Reason>) {
         Step::Fail(trouble) => ("fail", Some(trouble.reason)),
         Step::Wait { trouble, .. } => ("wait", Some(trouble.reason)),
         Step::Start(_) => ("start", None),
+        Step::GiveUp(trouble) => ("give up", Some(trouble.reason)),
         Step::Attend(_) => ("attend", None),
         Step::Conclude(_, true) => ("succeeded", None),
         Step::Conclude(_, false) => ("failed", None),
@@ -255,6 +256,46 @@ fn one_that_waits_for_something_else_holds_up_nobody() {
     let mut seen = observed(backup("b", 5, ""));
     seen.others = vec![older];
     assert_eq!(reason(&decide(&seen, at(6))).0, "start");
+}
+
+#[test]
+fn a_pod_that_does_not_start_gives_way_after_half_an_hour_and_one_that_has_started_does_not() {
+    let mut seen = observed(backup("one", 0, "Starting"));
+    let status = seen.backup.status.as_mut().unwrap();
+    conditions::set(
+        &mut status.conditions,
+        "Running",
+        conditions::Status::False,
+        "PodNotStarting",
+        "Pod one-x is not scheduled",
+        None,
+        at(0),
+    );
+    let pod = |status: serde_json::Value| {
+        serde_json::from_value(json!({"metadata": {"name": "one-x"}, "status": status})).unwrap()
+    };
+    seen.job = Some(serde_json::from_value(json!({"metadata": {"name": "j"}})).unwrap());
+    seen.pods = vec![pod(
+        json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "no node"}]}),
+    )];
+    assert_eq!(reason(&decide(&seen, at(1799))).0, "attend");
+    let step = decide(&seen, at(1800));
+    let Step::GiveUp(trouble) = &step else {
+        panic!("{step:?}")
+    };
+    assert_eq!(trouble.reason, Reason::PodNotStarting);
+    assert!(
+        trouble.message.contains("30 minutes: Pod one-x is not scheduled"),
+        "{}",
+        trouble.message
+    );
+    // The Job is on its way out, or gone.
+    let mut gone = seen.clone();
+    gone.job = None;
+    gone.pods.clear();
+    assert!(matches!(decide(&gone, at(1810)), Step::GiveUp(_)));
+    seen.pods = vec![pod(json!({"phase": "Running"}))];
+    assert_eq!(reason(&decide(&seen, at(1800))).0, "attend");
 }
 
 #[test]
