@@ -46,6 +46,8 @@ pub enum ConditionType {
     Accepted,
     /// Backup: it is this one's turn on the repository.
     BackupLeaseAcquired,
+    /// Restore: looked at before anything is done; `True` with what it would come to, `False` with what stands against it.
+    PreflightPassed,
     /// Backup, restore: pgBackRest is at work.
     Running,
     /// Backup: found in the repository, with the WAL up to its end.
@@ -81,6 +83,7 @@ impl ConditionType {
         Self::Progressing,
         Self::Accepted,
         Self::BackupLeaseAcquired,
+        Self::PreflightPassed,
         Self::Running,
         Self::Verified,
         Self::Pinned,
@@ -112,6 +115,7 @@ impl ConditionType {
             Self::Progressing => "Progressing",
             Self::Accepted => "Accepted",
             Self::BackupLeaseAcquired => "BackupLeaseAcquired",
+            Self::PreflightPassed => "PreflightPassed",
             Self::Running => "Running",
             Self::Verified => "Verified",
             Self::Pinned => "Pinned",

@@ -268,6 +268,18 @@ words! {
         InstancesNotReady: "Data are not at risk while one instance leads; redundancy is lower than asked for.",
             "Look at the Pods that the message names.";
 
+        /// Nothing stands against the restore.
+        RestorePossible: "Nothing was done yet.", "Nothing.";
+        /// No recovery can stop at the target.
+        TargetUnreachable: "Nothing was done; the cluster goes on as before.",
+            "Choose one of the moments that the message names, in a new object.";
+        /// No backup serves the target.
+        NoBackupForTarget: "Nothing was done; the cluster goes on as before.",
+            "Choose another target, backup or repository in a new object; 'kubectl get pg-backup' lists the backups.";
+        /// The timeline is not known, or does not say which one is meant.
+        TimelineUnclear: "Nothing was done; the cluster goes on as before.",
+            "Name the timeline in target.timeline of a new object; status.recovery of the cluster lists the windows of each.";
+
         /// An option is not allowed here, or cannot be understood.
         InvalidOptions: "Nothing was done.", "Correct spec.options in a new object; the message says which one and why.";
         /// The specification contradicts itself or is not possible.

@@ -1,7 +1,8 @@
-//! `PerconaPGRestore`: one restore of a cluster in place.
+//! `PerconaPGRestore`: one restore of a cluster in place, or the question what it would come to.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backup::JobState;
@@ -24,19 +25,20 @@ use super::rules;
     derive = "Default",
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.pgCluster","description":"Cluster name"}"#,
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.state","description":"State of the restore"}"#,
+    printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.preflight.target","description":"Where it stops, as it was understood"}"#,
+    printcolumn = r#"{"name":"Backup","type":"string","jsonPath":".status.preflight.backup","description":"The backup that it begins from"}"#,
+    printcolumn = r#"{"name":"Repo","type":"string","jsonPath":".status.preflight.repository","description":"Where that is"}"#,
     printcolumn = r#"{"name":"Completed","type":"date","jsonPath":".status.completed","description":"When it ended"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::rule(
-    "((has(self.repoName) && self.repoName != \"\") || (has(self.volumeSnapshotBackupName) && self.volumeSnapshotBackupName != \"\"))",
-    "either repoName or volumeSnapshotBackupName must be set"))]
+#[x_kube(validation = rules::one_target())]
 #[x_kube(validation = rules::restore_is_fixed())]
 pub struct PerconaPGRestoreSpec {
     /// Name of the cluster in the same namespace.
     #[x_kube(validation = rules::rule("self == oldSelf", "pgCluster is an immutable field"))]
     pub pg_cluster: String,
-    /// Repository to restore from, `repo1` to `repo4`.
+    /// Repository to restore from, `repo1` to `repo4`. Without it the one that serves the target best is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = NAME_PATTERN))]
     #[x_kube(validation = rules::rule("self == oldSelf", "repoName is an immutable field"))]
@@ -57,6 +59,115 @@ pub struct PerconaPGRestoreSpec {
     /// Environment of the container that runs pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_options: Option<ContainerOptions>,
+    /// Where the restore stops, instead of `--type` and `--target` among the options. Without either it goes on to the end of the WAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<RestoreTarget>,
+    /// Looks whether the restore can be done and what it would come to, and does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+}
+
+/// Where a restore stops: at one of a time, a position, a transaction, a named restore point or the end of the backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::rule(
+    "[has(self.time), has(self.lsn), has(self.xid), has(self.name), has(self.immediate) && self.immediate].filter(one, one).size() <= 1",
+    "a target is one of time, lsn, xid, name and immediate"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.exclusive) || !self.exclusive || has(self.time) || has(self.lsn) || has(self.xid)",
+    "exclusive has a meaning with time, lsn or xid only"))]
+pub struct RestoreTarget {
+    /// A time, for example `2026-11-22 15:12:11+01`, `2026-11-22T14:12:11Z` or `2026-11-22 15:12:11 Europe/Berlin`. Without a zone it is
+    /// UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80))]
+    pub time: Option<String>,
+    /// A position in the WAL, for example `0/65000160`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$"))]
+    pub lsn: Option<String>,
+    /// A transaction id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9]{1,20}$"))]
+    pub xid: Option<String>,
+    /// A restore point, made with `pg_create_restore_point`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub name: Option<String>,
+    /// As soon as the backup is consistent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub immediate: Option<bool>,
+    /// Leaves out what is at the target itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusive: Option<bool>,
+    /// A timeline's number, `latest` or `current`. Without it a time means the timeline that took writes then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(latest|current|(0x)?[0-9A-Fa-f]{1,8})$"))]
+    pub timeline: Option<String>,
+}
+
+/// What was found before anything was done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preflight {
+    /// When the repositories were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<Time>,
+    /// Where the restore stops, as it was understood; a time in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The repository that serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The backup that it begins from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// When that backup ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_completed: Option<Time>,
+    /// Why these were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The timeline that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<i64>,
+    /// Whether it is known that the target can be reached. Of a transaction and of a restore point it is not, before all WAL is replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certain: Option<bool>,
+    /// First WAL segment that is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_segment: Option<String>,
+    /// Last WAL segment that can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_segment: Option<String>,
+    /// Bytes of the database as the backup has it: so much room is needed at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_bytes: Option<i64>,
+    /// Bytes that are read from the repository for that, without WAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_bytes: Option<i64>,
+    /// The latest time that could be reached on that timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_restorable_time: Option<Time>,
+    /// The newest commit that is known of in any repository: what was committed between the target and this would be lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_commit: Option<Time>,
+    /// What each repository has to say to the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
+    pub repositories: Vec<RepositoryAnswer>,
+}
+
+/// Whether a repository serves the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryAnswer {
+    /// `repo1` to `repo4`.
+    pub name: String,
+    /// It does.
+    pub serves: bool,
+    /// From which backup, or why not.
+    pub says: String,
 }
 
 /// What became of the restore.
@@ -66,6 +177,12 @@ pub struct PerconaPGRestoreStatus {
     /// State of the restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<JobState>,
+    /// What was found before anything was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preflight: Option<Preflight>,
+    /// Why it failed, what that means for the data, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Name of the Job that ran pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_name: Option<String>,

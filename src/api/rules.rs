@@ -58,11 +58,22 @@ pub(super) fn backup_is_fixed() -> Rule {
 
 /// A restore asks for the same thing from its creation to its end.
 pub(super) fn restore_is_fixed() -> Rule {
-    let optional = ["options", "containerOptions"].map(kept).join(" && ");
+    let optional = ["options", "containerOptions", "target", "dryRun"]
+        .map(kept)
+        .join(" && ");
     let stay = "has(self.repoName) == has(oldSelf.repoName) && \
                 has(self.volumeSnapshotBackupName) == has(oldSelf.volumeSnapshotBackupName)";
     Rule::new(format!("{optional} && {stay}"))
         .message("the specification of a restore cannot be changed: create another PerconaPGRestore")
+}
+
+/// Of two places that say where to stop, one would be overlooked.
+pub(super) fn one_target() -> Rule {
+    Rule::new(format!(
+        "!has(self.target) || !has(self.options) || !self.options.join(' ').matches(r'{}')",
+        option(r"(type|target|target-exclusive|target-timeline)")
+    ))
+    .message("where to stop is said by spec.target or by --type and --target among spec.options, not by both")
 }
 
 /// Options that pgBackRest gets from us and that would point it elsewhere.

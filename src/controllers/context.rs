@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::archive::Surveys;
 use super::cluster::Looks;
 use super::events::Events;
 use super::leadership::Claim;
@@ -43,6 +44,8 @@ pub struct Context {
     pub events: Events,
     /// What the last looks at repositories have found.
     pub looks: Arc<Looks>,
+    /// What can be restored from repositories, as the last looks found it.
+    pub surveys: Arc<Surveys>,
     /// What is known of repositories, kept across restarts.
     pub catalog: Catalog,
     /// For counting.

@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod leadership;
 pub mod operator;
 pub mod reading;
+pub mod restore;
 pub mod retention;
 pub mod round;
 pub mod schedule;

@@ -8,12 +8,13 @@ use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
+use super::archive::Surveys;
 use super::context::{Context, Settings};
 use super::events::Events;
 use super::fleet::Fleet;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
-use super::{archive, backup, cluster, retention, schedule};
+use super::{archive, backup, cluster, restore, retention, schedule};
 use crate::api::PerconaPGCluster;
 use crate::catalog::{Bounds, Catalog, CatalogPlace};
 use crate::telemetry::http::{self, Readiness};
@@ -64,16 +65,18 @@ pub async fn run(
     let readiness = Readiness::default();
 
     let (candidate, claim) = Candidate::new(client.clone(), &identity.namespace, LEASE, &identity.pod);
+    let catalog = Catalog::new(
+        identity.catalog.clone(),
+        Bounds::default(),
+        metrics.catalog().clone(),
+    );
     let context = Context {
         writer: Writer::new(client.clone(), claim.clone()),
         events: Events::new(client.clone(), Some(identity.pod.clone()), claim.clone()),
         client: client.clone(),
         looks: Arc::default(),
-        catalog: Catalog::new(
-            identity.catalog.clone(),
-            Bounds::default(),
-            metrics.catalog().clone(),
-        ),
+        surveys: Arc::new(Surveys::new(catalog.clone())),
+        catalog,
         metrics: metrics.clone(),
         claim: claim.clone(),
         shutdown: shutdown.clone(),
@@ -106,6 +109,7 @@ pub async fn run(
                 apart(archive::run(context.clone(), fleets.clone())),
                 apart(schedule::run(context.clone(), fleets.clone())),
                 apart(retention::run(context.clone(), fleets.clone())),
+                apart(restore::run(context.clone(), fleets.clone())),
                 join_all(watching),
                 async {
                     tokio::select! {

@@ -109,7 +109,7 @@ async fn explain_tells_what_a_field_is_for() {
         ),
         (
             "pg-backup.spec.startingDeadlineSeconds",
-            "for which the backup may wait",
+            "after which a backup that has not begun fails",
         ),
         ("pg-restore.spec.options", "written as for a shell"),
     ] {

@@ -15,10 +15,28 @@ async fn what_cannot_be_a_restore_is_refused_with_the_reason() {
     let options = |options: &[&str]| json!({ "spec": { "options": options } });
     let cases: Vec<(&str, Value, &str, &str)> = vec![
         (
-            "nothing to restore from",
-            json!({ "spec": { "repoName": null } }),
+            "two targets",
+            json!({ "spec": { "target": { "time": "2026-11-22 15:12:11+01", "lsn": "0/5000028" } } }),
+            "spec.target",
+            "a target is one of time, lsn, xid, name and immediate",
+        ),
+        (
+            "exclusive end of a backup",
+            json!({ "spec": { "target": { "immediate": true, "exclusive": true } } }),
+            "spec.target",
+            "exclusive has a meaning with time, lsn or xid only",
+        ),
+        (
+            "a target in two places",
+            json!({ "spec": { "target": { "immediate": true }, "options": ["--type=immediate"] } }),
             "spec",
-            "either repoName or volumeSnapshotBackupName must be set",
+            "not by both",
+        ),
+        (
+            "a position that is none",
+            json!({ "spec": { "target": { "lsn": "5000028" } } }),
+            "spec.target.lsn",
+            "should match",
         ),
         (
             "repository name",
@@ -90,8 +108,12 @@ async fn what_can_be_a_restore_is_accepted_and_read() {
     let options = |options: &[&str]| json!({ "spec": { "options": options } });
     for patch in [
         json!({}),
+        json!({ "spec": { "repoName": null } }),
         json!({ "spec": { "repoName": null, "volumeSnapshotBackupName": "b" } }),
         json!({ "spec": { "volumeSnapshotBackupName": "b" } }),
+        json!({ "spec": { "dryRun": true, "target": { "time": "2026-11-22 15:12:11 Europe/Berlin", "exclusive": true } } }),
+        json!({ "spec": { "target": { "immediate": true }, "options": ["--set=20260101-000000F"] } }),
+        json!({ "spec": { "target": { "timeline": "2" } } }),
         options(&["--type=time", "--target=\"2022-11-30 15:12:11+03\""]),
         options(&["--type=time --target='2022-11-30 15:12:11+03'"]),
         options(&["--type", "time", "--target", "2022-11-30 15:12:11+03"]),
@@ -135,6 +157,11 @@ async fn a_restore_is_fixed_from_its_creation() {
         ),
         (
             json!({ "spec": { "volumeSnapshotBackupName": "b" } }),
+            "spec",
+            "cannot be changed: create another PerconaPGRestore",
+        ),
+        (
+            json!({ "spec": { "dryRun": true } }),
             "spec",
             "cannot be changed: create another PerconaPGRestore",
         ),

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use holdfast::api::PerconaPGBackup;
-use holdfast::api::PerconaPGCluster;
+use holdfast::api::backup::JobState;
 use holdfast::api::cluster::recovery::RepositoryRecovery;
+use holdfast::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
 use kube::ResourceExt;
+use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Request, Scenario, kubectl_exec, minutes, operator_metrics, seconds, status};
+use crate::harness::{
+    Cluster, Request, Scenario, condition, kubectl_exec, minutes, operator_metrics, seconds, status,
+};
 
 /// The last commit of a segment, by `pg_waldump`; the segment comes from the repository by `archive-get`.
 const LAST_COMMIT: &str = r#"
@@ -57,6 +60,8 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         )
         .await;
 
+        dry_runs_say_so_too(scenario, &expected).await;
+
         // Nothing is committed any more: segments come, and what can be restored stays where it is.
         let before = found.segments;
         scenario
@@ -94,6 +99,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         assert_eq!(broken.latest_restorable_time.as_deref(), Some(before.as_str()));
         assert_eq!(gap.lost_from.as_deref(), Some(before.as_str()));
         measured(scenario, &GAP).await;
+        is_refused(scenario, "in-the-gap", &expected, &before).await;
 
         // A backup begins a new window, and the gap stays named for what it cost.
         Request::new(&cluster, "after", &["--type=incr"])
@@ -115,6 +121,48 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         .await;
     })
     .await;
+}
+
+/// A restore to the latest time is possible, and one beyond it is not.
+async fn dry_runs_say_so_too(scenario: &Scenario, latest: &str) {
+    let possible = asked(scenario, "to-the-last", json!({ "time": latest })).await;
+    assert_eq!(possible.state, Some(JobState::Succeeded), "{:?}", possible.error);
+    let preflight = possible.preflight.unwrap();
+    let initial: PerconaPGBackup = scenario.api().get("app-repo1-initial").await.unwrap();
+    assert_eq!(preflight.backup, status(&initial).backup_name);
+    assert_eq!(preflight.repository.as_deref(), Some("repo1"));
+    assert_eq!((preflight.timeline, preflight.certain), (Some(1), Some(true)));
+    is_refused(scenario, "too-late", "2100-01-01 00:00:00+00", latest).await;
+}
+
+/// A time cannot be reached, and the refusal names the nearest before it.
+async fn is_refused(scenario: &Scenario, name: &str, time: &str, nearest: &str) {
+    let refused = asked(scenario, name, json!({ "time": time })).await;
+    assert_eq!(refused.state, Some(JobState::Failed));
+    let said = condition(&refused.conditions, "PreflightPassed").unwrap();
+    assert_eq!((said.0, said.1), ("False", "TargetUnreachable"));
+    // To the second: how many digits follow is a matter of form.
+    let nearest = nearest.replace('T', " ");
+    let nearest = nearest.get(..19).unwrap();
+    let error = refused.error.unwrap();
+    scenario.tell(&format!("{name}: {error}"));
+    assert!(error.contains(nearest), "{error} does not name {nearest}");
+}
+
+/// What a restore to a target would come to.
+async fn asked(scenario: &Scenario, name: &str, target: Value) -> PerconaPGRestoreStatus {
+    let restore: PerconaPGRestore = serde_json::from_value(json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name },
+        "spec": { "pgCluster": "app", "dryRun": true, "target": target },
+    }))
+    .unwrap();
+    scenario.apply(&restore).await;
+    let ended = |restore: &PerconaPGRestore| {
+        let state = restore.status.as_ref().and_then(|status| status.state.as_ref());
+        state.is_some_and(JobState::is_terminal)
+    };
+    let restore = scenario.until(name, "looked at", minutes(1), ended).await;
+    restore.status.unwrap()
 }
 
 /// Of a repository with a gap.

@@ -15,8 +15,11 @@ use crate::controllers::reading::{ReadError, in_time};
 /// Everything a reconcile looks at.
 #[derive(Clone)]
 pub struct Observed {
+    /// The cluster itself.
     pub cluster: Arc<PerconaPGCluster>,
+    /// What the user's Secrets and `ConfigMaps` hold.
     pub user: UserFiles,
+    /// What it takes to read repositories on volumes.
     pub volumes: VolumeReads,
     /// Backups of this cluster.
     pub backups: Vec<PerconaPGBackup>,

@@ -7,12 +7,16 @@
 mod apply;
 mod dereference;
 mod import;
+mod look;
 mod reconcile;
 mod status;
 mod surveys;
 mod terms;
 mod watch;
 
+pub use dereference::{Observed, dereference};
+pub use look::{Look, survey};
+pub use surveys::{News, Surveys, Trouble};
 pub use watch::run;
 
 /// Field manager of this controller's writes.

@@ -4,33 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::dereference::{Observed, dereference};
 use super::import::{Place, compare};
+use super::look::{Look, is_unknown, survey};
 use super::status::{self, Found};
-use super::surveys::{Happened, News, Surveys, Trouble};
+use super::surveys::News;
 use super::{apply, terms};
 use crate::api::cluster::objectives::Objectives;
 use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
 use crate::api::repository::Repository;
-use crate::api::{PerconaPGBackup, Reason, time};
-use crate::catalog::RepositoryPlace;
-use crate::controllers::cluster::engine;
-use crate::controllers::cluster::names::Names;
-use crate::controllers::cluster::repositories::Content;
-use crate::controllers::cluster::volumes;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet};
 use crate::controllers::round::{Categorized as _, Failure, Rounds};
-use crate::pgbackrest::check::Problem;
-use crate::survey::Terms;
 use crate::telemetry::labels::Cluster as Measured;
-
-/// Commit times are looked for in so many segments in one look: each may be 16 MB of download.
-const MOST_SEGMENTS: u64 = 64;
 
 /// The first look at a repository is waited for so long.
 const FIRST_LOOK: Duration = Duration::from_secs(30);
@@ -43,7 +33,6 @@ pub struct Shared {
     pub context: Context,
     fleet: Arc<Fleet>,
     rounds: Rounds,
-    surveys: Surveys,
 }
 
 impl Shared {
@@ -52,7 +41,6 @@ impl Shared {
     pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
             rounds: Rounds::new("archive"),
-            surveys: Surveys::new(context.catalog.clone()),
             fleet,
             context,
         }
@@ -60,7 +48,7 @@ impl Shared {
 
     /// Forgets a cluster that is gone, or has nothing to follow any more.
     pub(super) fn forget(&self, namespace: &str, name: &str, uid: &str) {
-        self.surveys.forget(uid);
+        self.context.surveys.forget(uid);
         let (metrics, measured) = (&self.context.metrics, Measured::new(namespace, name));
         metrics.recovery().forget(namespace, name);
         metrics.archiver().forget(&measured);
@@ -98,7 +86,7 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
     let repositories = observed.cluster.spec.backups.repositories();
     if repositories
         .iter()
-        .any(|repository| is_unknown(shared, &observed, repository))
+        .any(|repository| is_unknown(&shared.context, &observed, repository))
     {
         // The cluster controller takes the first look; what it finds changes the cluster's status, which wakes us.
         return Ok(Action::requeue(FIRST_LOOK));
@@ -106,7 +94,7 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
     let now = Utc::now();
     let looks = repositories
         .iter()
-        .map(|repository| survey(shared, &observed, repository, now));
+        .map(|repository| survey(&shared.context, &observed, repository, Look::WhenDue(now)));
     let surveyed: Vec<(&Repository, News)> = repositories.iter().zip(join_all(looks).await).collect();
     let status = observed.cluster.status.as_ref();
     let told = status.is_some_and(|status| status.recovery.is_some());
@@ -121,32 +109,6 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
     Ok(Action::requeue(again(&surveyed, Utc::now())))
 }
 
-/// Whether nobody has looked at a repository yet.
-fn is_unknown(shared: &Shared, observed: &Observed, repository: &Repository) -> bool {
-    let uid = observed.cluster.uid().unwrap_or_default();
-    observed.user.problems.is_empty()
-        && volumes::volume_of(repository).is_none()
-        && shared.context.looks.known(&uid, &repository.name).is_none()
-}
-
-/// What the cluster controller's last look says against reading a repository now.
-fn trouble(shared: &Shared, uid: &str, repository: &str) -> Option<Trouble> {
-    match shared.context.looks.known(uid, repository)?.found {
-        Err(trouble) => Some(Trouble {
-            reason: trouble.reason,
-            message: trouble.what,
-        }),
-        Ok(Content {
-            system_identifier: None,
-            ..
-        }) => Some(Trouble {
-            reason: Reason::StanzaMissing,
-            message: "it holds no stanza yet".to_owned(),
-        }),
-        Ok(_) => None,
-    }
-}
-
 /// After a failure: soon again.
 #[must_use]
 pub fn on_failure(failure: &Failure) -> Action {
@@ -155,67 +117,6 @@ pub fn on_failure(failure: &Failure) -> Action {
     }
     tracing::warn!(category = failure.category(), error = %failure, "what can be restored is not told");
     Action::requeue(Duration::from_secs(5))
-}
-
-/// Boxed, since the compiler cannot see through all of it that it may move to another thread.
-fn survey<'a>(
-    shared: &'a Shared,
-    observed: &'a Observed,
-    repository: &'a Repository,
-    now: DateTime<Utc>,
-) -> BoxFuture<'a, News> {
-    Box::pin(look(shared, observed, repository, now))
-}
-
-async fn look(shared: &Shared, observed: &Observed, repository: &Repository, now: DateTime<Utc>) -> News {
-    let not = |reason: Reason, message: String| News {
-        trouble: Some(Trouble { reason, message }),
-        ..News::default()
-    };
-    if let Some((reason, message)) = observed.user.problems.first() {
-        return not(*reason, message.clone());
-    }
-    let access = match engine::access(
-        &Names::of(&observed.cluster),
-        repository,
-        &observed.user,
-        &observed.volumes.claims,
-        observed.volumes.certificates.as_ref(),
-    ) {
-        Ok(access) => access,
-        Err(error) => {
-            let problem = Problem::from(&error);
-            return not(problem.reason(), problem.what);
-        }
-    };
-    let terms = Terms {
-        now,
-        grace: terms::grace(&observed.cluster),
-        most_segments: MOST_SEGMENTS,
-        retention: terms::retention(&observed.user.options, &repository.name, &observed.backups),
-    };
-    let uid = observed.cluster.uid().unwrap_or_default();
-    let archiver = observed.archiver.as_ref();
-    let happened = Happened {
-        changed: last_backup(observed, &repository.name),
-        last_written: archiver.and_then(|archiver| archiver.last_written_wal.as_deref()),
-    };
-    let place = RepositoryPlace {
-        namespace: observed.cluster.namespace().unwrap_or_default(),
-        cluster: observed.cluster.name_any(),
-        repository: repository.name.clone(),
-        location: access.destination(),
-    };
-    let surveyed = match trouble(shared, &uid, &repository.name) {
-        Some(trouble) => shared.surveys.remembered(&uid, &place, trouble).await,
-        None => {
-            shared
-                .surveys
-                .survey(&uid, &place, &access, &terms, &happened)
-                .await
-        }
-    };
-    own(surveyed, observed)
 }
 
 /// The objects of backups and the repository become the same, as far as the repository was read just now.
@@ -244,37 +145,6 @@ async fn same_backups(
     let imports = compare(&place, &observed.backups, Utc::now());
     Box::pin(apply::imports(context, observed, imports)).await?;
     Ok(())
-}
-
-/// What another database's repository could restore is not this cluster's.
-fn own(surveyed: News, observed: &Observed) -> News {
-    let theirs = surveyed
-        .picture
-        .as_ref()
-        .map(|picture| picture.database.system_id);
-    match (theirs, observed.cluster.system_identifier()) {
-        (Some(theirs), Some(own)) if theirs != own => News {
-            picture: None,
-            destination: surveyed.destination,
-            again: surveyed.again,
-            fresh: surveyed.fresh,
-            trouble: Some(Trouble {
-                reason: Reason::SystemIdentifierMismatch,
-                message: format!("it belongs to the database with system identifier {theirs}"),
-            }),
-        },
-        _ => surveyed,
-    }
-}
-
-/// When the last backup into a repository ended.
-fn last_backup(observed: &Observed, repo: &str) -> Option<DateTime<Utc>> {
-    let into = |backup: &&PerconaPGBackup| backup.spec.repo_name.as_deref() == Some(repo);
-    let completed = |backup: &PerconaPGBackup| {
-        let status = backup.status.as_ref()?;
-        status.completed.as_ref().map(time::from_kubernetes)
-    };
-    observed.backups.iter().filter(into).filter_map(completed).max()
 }
 
 async fn tell(

@@ -34,7 +34,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Why a repository could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
+    /// Public word.
     pub reason: Reason,
+    /// What was found.
     pub message: String,
 }
 
@@ -55,6 +57,7 @@ pub struct News {
 
 impl News {
     /// There is no stanza yet, and nothing is known from before.
+    #[must_use]
     pub fn awaits_stanza(&self) -> bool {
         let missing = |trouble: &Trouble| trouble.reason == Reason::StanzaMissing;
         self.picture.is_none() && self.trouble.as_ref().is_some_and(missing)

@@ -42,6 +42,8 @@ fn due(news: News, shared: &Shared) -> Vec<Key> {
             shared.forget(&key.namespace, &key.name, &uid);
             Vec::new()
         }
-        News::Part(_) | News::Work(_) | News::Expiry(_) | News::Backup { .. } => Vec::new(),
+        News::Part(_) | News::Restore(_) | News::Work(_) | News::Expiry(_) | News::Backup { .. } => {
+            Vec::new()
+        }
     }
 }

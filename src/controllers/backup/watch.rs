@@ -45,7 +45,9 @@ fn due(news: News, shared: &Shared, fleet: &Fleet) -> Vec<Key> {
         }
         News::Work(key) => vec![key],
         News::Cluster(key) => unfinished(fleet, &key),
-        News::Part(_) | News::Report(_) | News::Expiry(_) | News::Gone { .. } => Vec::new(),
+        News::Part(_) | News::Report(_) | News::Restore(_) | News::Expiry(_) | News::Gone { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -35,7 +35,7 @@ fn due(news: News, shared: &Shared) -> Vec<Key> {
     match news {
         News::Cluster(key) | News::Part(key) | News::Backup { of: key, .. } => vec![key],
         // What an instance says is news of its Pod too.
-        News::Report(_) | News::Work(_) | News::Expiry(_) => Vec::new(),
+        News::Report(_) | News::Restore(_) | News::Work(_) | News::Expiry(_) => Vec::new(),
         News::Gone { uid, .. } => {
             shared.forget(&uid);
             Vec::new()

@@ -23,7 +23,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use tokio::sync::watch;
 
 use super::context::Context;
-use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore};
 use shelf::Shelf;
 
 pub use queue::{Action, Work};
@@ -34,6 +34,9 @@ pub use traces::{Fingerprint, Seen, Traces};
 pub type Cluster = DeserializeGuard<PerconaPGCluster>;
 /// A backup as it was read, or why it cannot be.
 pub type Backup = DeserializeGuard<PerconaPGBackup>;
+
+/// A restore as it was read, or why it cannot be.
+pub type Restore = DeserializeGuard<PerconaPGRestore>;
 
 /// Namespace and name of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,6 +93,8 @@ pub enum News {
     Work(Key),
     /// The Job by which retention lets something go.
     Expiry(Key),
+    /// A restore.
+    Restore(Key),
     /// A backup.
     Backup {
         /// The backup.
@@ -110,6 +115,7 @@ pub struct Fleet {
     namespace: Option<String>,
     clusters: Store<Cluster>,
     backups: Store<Backup>,
+    restores: Store<Restore>,
     backups_of: Shelf<()>,
     pods: Shelf<Pod>,
     stateful_sets: Shelf<StatefulSet>,
@@ -128,6 +134,7 @@ pub struct Fleet {
 struct Writers {
     clusters: reflector::store::Writer<Cluster>,
     backups: reflector::store::Writer<Backup>,
+    restores: reflector::store::Writer<Restore>,
 }
 
 impl Fleet {
@@ -136,10 +143,12 @@ impl Fleet {
     pub fn new(namespace: Option<String>) -> Self {
         let (clusters, clusters_writer) = reflector::store();
         let (backups, backups_writer) = reflector::store();
+        let (restores, restores_writer) = reflector::store();
         Self {
             namespace,
             clusters,
             backups,
+            restores,
             backups_of: Shelf::default(),
             pods: Shelf::default(),
             stateful_sets: Shelf::default(),
@@ -153,6 +162,7 @@ impl Fleet {
             writers: Mutex::new(Some(Writers {
                 clusters: clusters_writer,
                 backups: backups_writer,
+                restores: restores_writer,
             })),
         }
     }
@@ -213,6 +223,12 @@ impl Fleet {
     #[must_use]
     pub fn backups(&self) -> &Store<Backup> {
         &self.backups
+    }
+
+    /// All restores.
+    #[must_use]
+    pub fn restores(&self) -> &Store<Restore> {
+        &self.restores
     }
 
     /// The backups of a cluster that can be read.

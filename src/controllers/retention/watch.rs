@@ -40,6 +40,6 @@ fn due(news: News) -> Vec<Key> {
         | News::Backup {
             of: key, over: true, ..
         } => vec![key],
-        News::Gone { .. } | News::Part(_) | News::Report(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
+        News::Gone { .. } | News::Part(_) | News::Report(_) | News::Restore(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
     }
 }

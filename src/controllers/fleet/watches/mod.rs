@@ -3,6 +3,7 @@
 mod backups;
 mod clusters;
 mod parts;
+mod restores;
 mod services;
 mod traced;
 mod work;
@@ -27,12 +28,13 @@ use tokio::sync::Semaphore;
 use self::backups::Backups;
 use self::clusters::Clusters;
 use self::parts::Parts;
+use self::restores::Restores;
 use self::services::Services;
 pub use self::services::keep_address;
 use self::traced::Traced;
 use self::work::{Work, by_annotation, by_owner};
 use super::follow::{Keeper, follow};
-use super::{Backup, Cluster, Fleet, Key, News, Writers, slim};
+use super::{Backup, Cluster, Fleet, Key, News, Restore, Writers, slim};
 use crate::api::names::{
     LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_EXPIRE,
 };
@@ -63,9 +65,10 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         left: AtomicUsize::new(0),
         turn: Semaphore::new(1),
     };
-    let all: [BoxFuture<'_, ()>; 17] = [
+    let all: [BoxFuture<'_, ()>; 18] = [
         watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
         watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
+        watches.one::<Restore>(everything(), Restores::of(fleet, writers.restores)),
         watches.one::<Pod>(instances, Parts::of(fleet, &fleet.pods, slim::pod)),
         watches.one::<StatefulSet>(
             of_clusters(),

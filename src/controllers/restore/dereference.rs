@@ -1,0 +1,48 @@
+//! All reads of a reconcile: the cluster from what is watched, and its repositories themselves.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+
+use super::preflight::Seen;
+use super::wanted::Wanted;
+use crate::api::PerconaPGCluster;
+use crate::controllers::archive::{self, Look};
+use crate::controllers::context::Context;
+use crate::controllers::fleet::{Fleet, Key};
+use crate::controllers::reading::ReadError;
+
+/// The cluster of that name, where there is one that can be read.
+pub fn cluster(fleet: &Fleet, key: &Key) -> Option<PerconaPGCluster> {
+    fleet.clusters().get(&key.reference())?.0.as_ref().ok().cloned()
+}
+
+/// Looks at the repositories that the restore may be done from, all at once and now.
+pub async fn repositories(
+    context: &Context,
+    fleet: &Fleet,
+    cluster: PerconaPGCluster,
+    wanted: &Wanted,
+    now: DateTime<Utc>,
+) -> Result<Vec<Seen>, ReadError> {
+    let observed = archive::dereference(&context.client, fleet, Arc::new(cluster)).await?;
+    let all = observed.cluster.spec.backups.repositories();
+    let named = wanted.repository.as_ref();
+    let candidates: Vec<_> = all
+        .iter()
+        .filter(|repository| named.is_none_or(|name| *name == repository.name))
+        .collect();
+    let looks = candidates
+        .iter()
+        .map(|repository| archive::survey(context, &observed, repository, Look::Now(now)));
+    let found = join_all(looks).await;
+    Ok(candidates
+        .iter()
+        .zip(found)
+        .map(|(repository, news)| Seen {
+            name: repository.name.clone(),
+            news,
+        })
+        .collect())
+}

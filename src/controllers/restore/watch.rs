@@ -1,0 +1,49 @@
+//! What wakes a reconcile: the restore, and its cluster while that is waited for.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use kube::Resource as _;
+
+use super::reconcile::{Shared, is_terminal, on_failure, round};
+use crate::controllers::context::Context;
+use crate::controllers::fleet::{Fleet, Key, News, Restore, Work};
+use crate::controllers::round::Failure;
+
+/// Looks at restores until the process is told to end.
+pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
+    let context = &context;
+    let all = fleets.into_iter().map(|fleet| async move {
+        let shared = Arc::new(Shared::new(context.clone(), fleet.clone()));
+        let work = Work {
+            controller: "restore",
+            store: fleet.restores().clone(),
+            reconcile: |object| round(object, shared.clone()),
+            failed: |_: &Restore, failure: &Failure| on_failure(failure),
+        };
+        let wakes = fleet.news().map(|news| due(news, &fleet));
+        work.rounds(context, &fleet, wakes).await;
+    });
+    join_all(all).await;
+}
+
+fn due(news: News, fleet: &Fleet) -> Vec<Key> {
+    match news {
+        News::Restore(key) => vec![key],
+        News::Cluster(cluster) => unfinished(fleet, &cluster),
+        _ => Vec::new(),
+    }
+}
+
+fn unfinished(fleet: &Fleet, cluster: &Key) -> Vec<Key> {
+    let all = fleet.restores().state();
+    let of_it = all.iter().filter(|restore| {
+        restore.0.as_ref().is_ok_and(|restore| {
+            restore.metadata.namespace.as_ref() == Some(&cluster.namespace)
+                && restore.spec.pg_cluster == cluster.name
+                && !is_terminal(restore)
+        })
+    });
+    of_it.map(|restore| Key::of(restore.meta())).collect()
+}
