@@ -33,9 +33,18 @@ pub enum Failure {
 
 impl Failure {
     /// Another replica leads: it is the one to try again.
-    #[must_use]
-    pub fn is_lost_lead(&self) -> bool {
+    fn is_lost_lead(&self) -> bool {
         matches!(self, Self::Write(WriteError::NotLeading))
+    }
+
+    /// What follows of it: `undone` is told, and tried again after a pause.
+    #[must_use]
+    pub fn again(&self, undone: &str, pause: Duration) -> Action {
+        if self.is_lost_lead() {
+            return Action::await_change();
+        }
+        tracing::warn!(category = self.category(), error = %self, "{undone}");
+        Action::requeue(pause)
     }
 }
 
@@ -48,38 +57,21 @@ impl Categorized for Failure {
     }
 }
 
-/// Measures the reconciles of one controller.
-#[derive(Clone)]
-pub struct Rounds {
+/// Runs one reconcile of a controller, whose name is the metric label. While another replica leads nothing happens: all objects
+/// are reconciled again when leadership is gained.
+pub async fn run<E: Categorized>(
     controller: &'static str,
-}
-
-impl Rounds {
-    /// `controller` is the metric label.
-    #[must_use]
-    pub fn new(controller: &'static str) -> Self {
-        Self { controller }
+    context: &Context,
+    reconcile: impl Future<Output = Result<Action, E>>,
+) -> Result<Action, E> {
+    if !context.claim.is_current() {
+        return Ok(Action::await_change());
     }
-
-    /// Runs one reconcile. While another replica leads nothing happens: all objects are reconciled
-    /// again when leadership is gained.
-    pub async fn run<E: Categorized, F: Future<Output = Result<Action, E>>>(
-        &self,
-        context: &Context,
-        reconcile: impl FnOnce() -> F,
-    ) -> Result<Action, E> {
-        if !context.claim.is_current() {
-            return Ok(Action::await_change());
-        }
-        let begun = Instant::now();
-        let result = reconcile().await;
-        context.metrics.reconciled(
-            self.controller,
-            begun.elapsed(),
-            result.as_ref().err().map(Categorized::category),
-        );
-        result
-    }
+    let begun = Instant::now();
+    let result = reconcile.await;
+    let category = result.as_ref().err().map(Categorized::category);
+    context.metrics.reconciled(controller, begun.elapsed(), category);
+    result
 }
 
 /// Time until the next try after a failure: soon, and then ever less often.

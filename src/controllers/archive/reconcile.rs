@@ -19,7 +19,7 @@ use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
 use crate::api::repository::Repository;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet};
-use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::round::Failure;
 use crate::telemetry::labels::Cluster as Measured;
 
 /// The first look at a repository is waited for so long.
@@ -32,18 +32,13 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     fleet: Arc<Fleet>,
-    rounds: Rounds,
 }
 
 impl Shared {
     /// With nothing known yet.
     #[must_use]
     pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
-        Self {
-            rounds: Rounds::new("archive"),
-            fleet,
-            context,
-        }
+        Self { context, fleet }
     }
 
     /// Forgets a cluster that is gone, or has nothing to follow any more.
@@ -57,16 +52,8 @@ impl Shared {
     }
 }
 
-/// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let rounds = shared.rounds.clone();
-    let context = shared.context.clone();
-    rounds
-        .run(&context, || Box::pin(reconcile(&object, &shared)))
-        .await
-}
-
-async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
+/// Reconciles one cluster.
+pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());
@@ -102,21 +89,11 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
         // The cluster controller tells that; there is nothing to add.
         return Ok(Action::requeue(LATER));
     }
-    tell(shared, &observed, &surveyed, Utc::now()).await?;
+    tell(&shared, &observed, &surveyed, Utc::now()).await?;
     for (repository, news) in &surveyed {
         Box::pin(same_backups(&shared.context, &observed, repository, news)).await?;
     }
     Ok(Action::requeue(again(&surveyed, Utc::now())))
-}
-
-/// After a failure: soon again.
-#[must_use]
-pub fn on_failure(failure: &Failure) -> Action {
-    if failure.is_lost_lead() {
-        return Action::await_change();
-    }
-    tracing::warn!(category = failure.category(), error = %failure, "what can be restored is not told");
-    Action::requeue(Duration::from_secs(5))
 }
 
 /// The objects of backups and the repository become the same, as far as the repository was read just now.

@@ -1,14 +1,18 @@
 //! What wakes a reconcile: time, the cluster's specification, what its instances say of their archiver, and backups that end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::join_all;
 
-use super::reconcile::{Shared, on_failure, round};
+use super::reconcile::{Shared, reconcile};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 use crate::controllers::round::Failure;
+
+/// After a failure.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Follows the archives of clusters until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
@@ -18,8 +22,8 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
         let work = Work {
             controller: "archive",
             store: fleet.clusters().clone(),
-            reconcile: |object| round(object, shared.clone()),
-            failed: |_: &Cluster, failure: &Failure| on_failure(failure),
+            reconcile: |object| reconcile(object, shared.clone()),
+            failed: |_: &Cluster, failure: &Failure| failure.again("what can be restored is not told", AGAIN),
         };
         let wakes = fleet.news().map(|news| due(news, &shared));
         work.rounds(context, &fleet, wakes).await;

@@ -21,13 +21,13 @@ use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Backup, Fleet};
-use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::round::Failure;
 use crate::controllers::turns::Turn;
 use crate::domain::progress::Tracker;
 use crate::pgbackrest::repository::BackupEvidence;
 
 /// A finished backup is looked for this often while the repository does not show it.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// For this long after its Job has ended; a store that cannot be read extends it.
 const CONFIRMATION: TimeDelta = TimeDelta::minutes(2);
 /// A store that cannot be read for this long after the Job has ended is the end of waiting.
@@ -45,7 +45,6 @@ const LATER: Duration = Duration::from_hours(1);
 pub struct Shared {
     /// What all controllers share.
     pub context: Context,
-    pub(super) rounds: Rounds,
     /// How many of the fleet run at once.
     pub(super) budget: Budget,
     /// Progress of running backups by uid; derived again after a restart.
@@ -63,7 +62,6 @@ impl Shared {
         Self {
             budget,
             context,
-            rounds: Rounds::new("backup"),
             trackers: Mutex::default(),
         }
     }
@@ -97,16 +95,6 @@ pub async fn reconcile(
         return one.end().await;
     }
     one.go_on().await
-}
-
-/// After a failure: soon again.
-#[must_use]
-pub fn on_failure(failure: &Failure) -> Action {
-    if failure.is_lost_lead() {
-        return Action::await_change();
-    }
-    tracing::warn!(category = failure.category(), error = %failure, "reconcile of a backup failed");
-    Action::requeue(LOOK_AGAIN)
 }
 
 struct One<'a> {

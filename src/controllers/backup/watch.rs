@@ -7,9 +7,9 @@ use futures::future::join_all;
 use kube::ResourceExt as _;
 
 use super::decide::state;
-use super::reconcile::{Shared, on_failure, reconcile};
+use super::reconcile::{LOOK_AGAIN, Shared, reconcile};
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Action, Backup, Fleet, Key, News, Work};
+use crate::controllers::fleet::{Backup, Fleet, Key, News, Work};
 use crate::controllers::round::Failure;
 
 /// Reconciles backups until the process is told to end.
@@ -20,8 +20,8 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
         let work = Work {
             controller: "backup",
             store: fleet.backups().clone(),
-            reconcile: |object| round(object, shared.clone(), fleet.clone()),
-            failed: |_: &Backup, failure: &Failure| on_failure(failure),
+            reconcile: |object| reconcile(object, shared.clone(), fleet.clone()),
+            failed: |_: &Backup, failure: &Failure| failure.again("a backup is not gone on with", LOOK_AGAIN),
         };
         let wakes = fleet.news().map(|news| due(news, shared, &fleet));
         work.rounds(context, &fleet, wakes).await;
@@ -49,12 +49,6 @@ fn due(news: News, shared: &Shared, fleet: &Fleet) -> Vec<Key> {
             Vec::new()
         }
     }
-}
-
-async fn round(object: Arc<Backup>, shared: Arc<Shared>, fleet: Arc<Fleet>) -> Result<Action, Failure> {
-    let all = shared.clone();
-    let reconciled = || Box::pin(reconcile(object, shared, fleet));
-    all.rounds.run(&all.context, reconciled).await
 }
 
 fn unfinished(fleet: &Fleet, cluster: &Key) -> Vec<Key> {

@@ -27,7 +27,7 @@ use crate::api::{PerconaPGBackup, Reason};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::ReadError;
-use crate::controllers::round::{Categorized, Rounds, pause_after};
+use crate::controllers::round::{Categorized, pause_after};
 use crate::controllers::writer::WriteError;
 
 /// So many repositories are looked at at once.
@@ -40,7 +40,6 @@ pub struct Shared {
     pub(super) fleet: Arc<Fleet>,
     pub(super) looking: Semaphore,
     pub(super) memory: Memory,
-    rounds: Rounds,
     /// Failures in a row, by object.
     failures: Mutex<HashMap<String, u32>>,
     /// Clusters of which a look has found something else.
@@ -58,7 +57,6 @@ impl Shared {
             fleet,
             looking: Semaphore::new(LOOKS_AT_ONCE),
             memory: Memory::default(),
-            rounds: Rounds::new("cluster"),
             failures: Mutex::default(),
             woken,
             to_wake: Mutex::new(Some(to_wake)),
@@ -116,19 +114,16 @@ impl Categorized for Failure {
     }
 }
 
-/// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let result = shared
-        .rounds
-        .run(&shared.context, || Box::pin(reconcile(&object, &shared)))
-        .await;
+/// Reconciles one cluster.
+pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
+    let result = Box::pin(one(&object, &shared)).await;
     if result.is_ok() {
         shared.failures(|failures| failures.remove(&key(&object)));
     }
     result
 }
 
-async fn reconcile(object: &Cluster, shared: &Arc<Shared>) -> Result<Action, Failure> {
+async fn one(object: &Cluster, shared: &Arc<Shared>) -> Result<Action, Failure> {
     let cluster = match &object.0 {
         Ok(cluster) => Arc::new(cluster.clone()),
         Err(invalid) => {

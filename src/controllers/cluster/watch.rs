@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 
-use super::reconcile::{Failure, Shared, on_failure, round};
+use super::reconcile::{Failure, Shared, on_failure, reconcile};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 
@@ -18,7 +18,7 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
         let work = Work {
             controller: "cluster",
             store: fleet.clusters().clone(),
-            reconcile: |object| round(object, shared.clone()),
+            reconcile: |object| reconcile(object, shared.clone()),
             failed: {
                 let shared = shared.clone();
                 move |object: &Cluster, failure: &Failure| on_failure(object, failure, &shared)

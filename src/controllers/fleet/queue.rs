@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Fleet, Key};
 use crate::controllers::context::Context;
-use crate::controllers::round::leadership_gained;
+use crate::controllers::round::{self, Categorized, leadership_gained};
 
 /// Reconciles of one controller that may run at once.
 const AT_ONCE: usize = 16;
@@ -49,7 +49,7 @@ pub struct Work<K: Resource<DynamicType = ()> + 'static, R, F> {
     pub controller: &'static str,
     /// Where the objects are.
     pub store: Store<K>,
-    /// What to do about one.
+    /// What to do about one, while this replica leads.
     pub reconcile: R,
     /// What to do about one that could not be done.
     pub failed: F,
@@ -59,14 +59,14 @@ impl<K, R, F> Work<K, R, F>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    /// Reconciles what `wakes` names, and everything when leadership is gained, until the process is told to end; then what
-    /// is being done is done to its end.
+    /// Reconciles what `wakes` names, counted and measured, and everything when leadership is gained, until the process is told
+    /// to end; then what is being done is done to its end.
     pub async fn rounds<Fut, E>(self, context: &Context, fleet: &Fleet, wakes: impl Stream<Item = Vec<Key>>)
     where
         R: Fn(Arc<K>) -> Fut,
         Fut: Future<Output = Result<Action, E>> + Send + 'static,
         F: Fn(&K, &E) -> Action + Send + Sync + 'static,
-        E: Send,
+        E: Categorized + Send,
     {
         tokio::select! {
             () = fleet.seen() => {}
@@ -87,10 +87,13 @@ where
                     queue.done(key, None);
                     continue;
                 };
-                let (round, failed) = ((self.reconcile)(object.clone()), failed.clone());
+                let (reconcile, failed) = ((self.reconcile)(object.clone()), failed.clone());
+                let (controller, context) = (self.controller, context.clone());
                 running.push(
                     async move {
-                        let action = round.await.unwrap_or_else(|error| failed(&object, &error));
+                        let action = round::run(controller, &context, reconcile)
+                            .await
+                            .unwrap_or_else(|error| failed(&object, &error));
                         (key, action.0.map(|pause| Instant::now() + pause))
                     }
                     .boxed(),

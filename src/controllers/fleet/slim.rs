@@ -9,8 +9,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::agent::report::INSTANCE_ANNOTATION;
 use crate::controllers::cluster::names::ANNOTATION_LED_LAST;
 
+/// A copy of the whole object, which clients leave there.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Annotations that mean something to the operator.
 const ANNOTATIONS: [&str; 2] = [INSTANCE_ANNOTATION, ANNOTATION_LED_LAST];
+
+/// Drops from an object of ours what only clients and the API server need.
+pub fn own(metadata: &mut ObjectMeta) {
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+}
 
 /// Drops from an object what only the API server needs.
 pub fn metadata(metadata: &mut ObjectMeta) {

@@ -15,7 +15,7 @@ use crate::api::backup::JobState;
 use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Fleet, Key, Restore};
-use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::round::Failure;
 
 /// A restore and its cluster may be applied together, in any order.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -27,38 +27,14 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     fleet: Arc<Fleet>,
-    rounds: Rounds,
 }
 
 impl Shared {
     /// With nothing known yet.
     #[must_use]
     pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
-        Self {
-            rounds: Rounds::new("restore"),
-            fleet,
-            context,
-        }
+        Self { context, fleet }
     }
-}
-
-/// Reconciles one restore, while this replica leads, counted and measured.
-pub async fn round(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let rounds = shared.rounds.clone();
-    let context = shared.context.clone();
-    rounds
-        .run(&context, || Box::pin(reconcile(&object, &shared)))
-        .await
-}
-
-/// After a failure: soon again.
-#[must_use]
-pub fn on_failure(failure: &Failure) -> Action {
-    if failure.is_lost_lead() {
-        return Action::await_change();
-    }
-    tracing::warn!(category = failure.category(), error = %failure, "a restore is not looked at");
-    Action::requeue(Duration::from_secs(5))
 }
 
 /// It has ended, well or not.
@@ -68,7 +44,8 @@ pub fn is_terminal(restore: &PerconaPGRestore) -> bool {
     state.is_some_and(JobState::is_terminal)
 }
 
-async fn reconcile(object: &Restore, shared: &Shared) -> Result<Action, Failure> {
+/// Reconciles one restore.
+pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let restore = match &object.0 {
         Ok(restore) if !is_terminal(restore) && restore.metadata.deletion_timestamp.is_none() => restore,
         _ => return Ok(Action::await_change()),
@@ -76,22 +53,22 @@ async fn reconcile(object: &Restore, shared: &Shared) -> Result<Action, Failure>
     let now = Utc::now();
     let wanted = match Wanted::of(&restore.spec) {
         Ok(wanted) => wanted,
-        Err(why) => return tell(shared, restore, status::failed(restore, &why, now)).await,
+        Err(why) => return tell(&shared, restore, status::failed(restore, &why, now)).await,
     };
-    let cluster = match cluster(shared, restore, &wanted) {
+    let cluster = match cluster(&shared, restore, &wanted) {
         Ok(cluster) => cluster,
         Err(why) if waits(restore, &why, now) => {
-            tell(shared, restore, status::waits(restore, &why, now)).await?;
+            tell(&shared, restore, status::waits(restore, &why, now)).await?;
             return Ok(Action::requeue(LATER));
         }
-        Err(why) => return tell(shared, restore, status::failed(restore, &why, now)).await,
+        Err(why) => return tell(&shared, restore, status::failed(restore, &why, now)).await,
     };
     let context = &shared.context;
     let looking = dereference::repositories(context, &shared.fleet, cluster, &wanted, now);
     let seen = Box::pin(looking).await?;
     let assessment = assess(&wanted, &seen, now);
     tell(
-        shared,
+        &shared,
         restore,
         status::looked_at(restore, assessment, Utc::now()),
     )

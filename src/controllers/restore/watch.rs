@@ -1,15 +1,19 @@
 //! What wakes a reconcile: the restore, and its cluster while that is waited for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::join_all;
 use kube::Resource as _;
 
-use super::reconcile::{Shared, is_terminal, on_failure, round};
+use super::reconcile::{Shared, is_terminal, reconcile};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Fleet, Key, News, Restore, Work};
 use crate::controllers::round::Failure;
+
+/// After a failure.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Looks at restores until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
@@ -19,8 +23,8 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
         let work = Work {
             controller: "restore",
             store: fleet.restores().clone(),
-            reconcile: |object| round(object, shared.clone()),
-            failed: |_: &Restore, failure: &Failure| on_failure(failure),
+            reconcile: |object| reconcile(object, shared.clone()),
+            failed: |_: &Restore, failure: &Failure| failure.again("a restore is not looked at", AGAIN),
         };
         let wakes = fleet.news().map(|news| due(news, &fleet));
         work.rounds(context, &fleet, wakes).await;

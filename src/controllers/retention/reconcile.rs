@@ -24,7 +24,7 @@ use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
-use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::round::Failure;
 use crate::controllers::turns::Turn;
 use crate::domain::label::Label;
 use crate::domain::retention::Policy;
@@ -44,7 +44,6 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     fleet: Arc<Fleet>,
-    rounds: Rounds,
     memory: Memory,
 }
 
@@ -54,33 +53,14 @@ impl Shared {
     pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
             fleet,
-            rounds: Rounds::new("retention"),
             memory: Memory::default(),
             context,
         }
     }
 }
 
-/// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let rounds = shared.rounds.clone();
-    let context = shared.context.clone();
-    rounds
-        .run(&context, || Box::pin(reconcile(&object, &shared)))
-        .await
-}
-
-/// After a failure: soon again.
-#[must_use]
-pub fn on_failure(failure: &Failure) -> Action {
-    if failure.is_lost_lead() {
-        return Action::await_change();
-    }
-    tracing::warn!(category = failure.category(), error = %failure, "retention is not acted on");
-    Action::requeue(Duration::from_secs(5))
-}
-
-async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
+/// Reconciles one cluster.
+pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
         return Ok(Action::await_change());

@@ -1,14 +1,18 @@
 //! What wakes a reconcile: time, the cluster, its backups that have ended or are to go, and the Jobs of this controller.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::join_all;
 
-use super::reconcile::{Shared, on_failure, round};
+use super::reconcile::{Shared, reconcile};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 use crate::controllers::round::Failure;
+
+/// After a failure.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Follows the retention of clusters until the process is told to end.
 pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
@@ -18,8 +22,8 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
         let work = Work {
             controller: "retention",
             store: fleet.clusters().clone(),
-            reconcile: |object| round(object, shared.clone()),
-            failed: |_: &Cluster, failure: &Failure| on_failure(failure),
+            reconcile: |object| reconcile(object, shared.clone()),
+            failed: |_: &Cluster, failure: &Failure| failure.again("retention is not acted on", AGAIN),
         };
         let wakes = fleet.news().map(due);
         work.rounds(context, &fleet, wakes).await;

@@ -17,7 +17,7 @@ use crate::controllers::cluster::names::LABEL_SCHEDULE;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::{ReadError, in_time};
-use crate::controllers::round::{Categorized as _, Failure, Rounds};
+use crate::controllers::round::Failure;
 
 /// A clock that jumps wakes nobody: it is looked at this often all the same.
 const LONGEST_SLEEP: Duration = Duration::from_mins(5);
@@ -27,7 +27,6 @@ pub struct Shared {
     /// What all controllers share.
     pub context: Context,
     fleet: Arc<Fleet>,
-    rounds: Rounds,
     pauses: Pauses,
 }
 
@@ -36,7 +35,6 @@ impl Shared {
     #[must_use]
     pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
         Self {
-            rounds: Rounds::new("schedule"),
             fleet,
             pauses: Pauses::default(),
             context,
@@ -44,16 +42,8 @@ impl Shared {
     }
 }
 
-/// Reconciles one cluster, while this replica leads, counted and measured.
-pub async fn round(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let rounds = shared.rounds.clone();
-    let context = shared.context.clone();
-    rounds
-        .run(&context, || Box::pin(reconcile(&object, &shared)))
-        .await
-}
-
-async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure> {
+/// Reconciles one cluster.
+pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {
     let context = &shared.context;
     // One that cannot be read is told by the cluster controller.
     let Ok(cluster) = &object.0 else {
@@ -91,16 +81,6 @@ async fn reconcile(object: &Cluster, shared: &Shared) -> Result<Action, Failure>
     let metrics = context.metrics.schedules();
     metrics.measure(&namespace, &name, &schedules, &pauses);
     Ok(again(&decisions, Utc::now()))
-}
-
-/// After a failure: soon again.
-#[must_use]
-pub fn on_failure(failure: &Failure) -> Action {
-    if failure.is_lost_lead() {
-        return Action::await_change();
-    }
-    tracing::warn!(category = failure.category(), error = %failure, "schedules are not acted on");
-    Action::requeue(Duration::from_secs(2))
 }
 
 fn awaits_a_run(cluster: &PerconaPGCluster) -> bool {

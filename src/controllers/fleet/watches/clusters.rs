@@ -7,7 +7,7 @@ use kube::runtime::watcher::Event;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::super::follow::Keeper;
-use super::super::{Cluster, Fleet, Key, News};
+use super::super::{Cluster, Fleet, Key, News, slim};
 use crate::controllers::cluster::dereference::referenced_sources;
 
 /// Clusters themselves.
@@ -29,12 +29,7 @@ impl<'a> Clusters<'a> {
 
 impl Clusters<'_> {
     fn keep(&self, mut cluster: Cluster) -> (Key, Cluster) {
-        let metadata = cluster.meta_mut();
-        metadata.managed_fields = None;
-        // A copy of the whole object, which clients leave there.
-        if let Some(annotations) = &mut metadata.annotations {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
+        slim::own(cluster.meta_mut());
         let key = Key::of(cluster.meta());
         let sources = cluster.0.as_ref().map(referenced_sources).unwrap_or_default();
         self.fleet.contents.named(&key, sources);

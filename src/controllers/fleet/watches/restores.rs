@@ -1,11 +1,11 @@
 //! Restores: kept in their store. There are few, and few are at work.
 
+use kube::Resource as _;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
-use kube::{Resource as _, ResourceExt as _};
 
 use super::super::follow::Keeper;
-use super::super::{Fleet, Key, News, Restore};
+use super::super::{Fleet, Key, News, Restore, slim};
 
 /// Restores.
 pub struct Restores<'a> {
@@ -20,10 +20,7 @@ impl<'a> Restores<'a> {
 }
 
 fn slimmed(mut restore: Restore) -> Restore {
-    restore.meta_mut().managed_fields = None;
-    restore
-        .annotations_mut()
-        .remove("kubectl.kubernetes.io/last-applied-configuration");
+    slim::own(restore.meta_mut());
     restore
 }
 
