@@ -41,12 +41,13 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         () = stop.cancelled() => ("stopped on request".to_owned(), exit::STOPPED),
     };
     tracing::info!(code, message, "ended");
-    termination::tell(&BackupOutcome {
+    let outcome = BackupOutcome {
         message,
         started_at: Some(started),
         ended_at: Some(Utc::now()),
         ..BackupOutcome::default()
-    });
+    };
+    termination::tell(&outcome.to_termination_message());
     code
 }
 

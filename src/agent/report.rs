@@ -6,6 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::progress::Progress;
+
 /// Annotation of an instance pod with an [`InstanceReport`] as JSON.
 pub const INSTANCE_ANNOTATION: &str = "holdfast.dev/agent";
 
@@ -101,12 +103,34 @@ pub struct ArchiverReport {
     /// restorable once it has arrived. Absent until the agent has seen one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_written_wal: Option<String>,
+    /// The last commit, once nothing has been written for a while: the segment above may then be one that was only begun, and is
+    /// never archived. Absent while something is written, and where PostgreSQL does not keep times of commits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_commit_at: Option<DateTime<Utc>>,
     /// What pgBackRest said about the last failure, while archiving fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<ArchiveFailure>,
 }
 
+/// What a database wrote last.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LastWrite<'a> {
+    /// The segment that it was in, or one behind it.
+    pub segment: Option<&'a str>,
+    /// When, where that is known.
+    pub commit: Option<DateTime<Utc>>,
+}
+
 impl ArchiverReport {
+    /// What was written last.
+    #[must_use]
+    pub fn last_write(&self) -> LastWrite<'_> {
+        LastWrite {
+            segment: self.last_written_wal.as_deref(),
+            commit: self.last_commit_at,
+        }
+    }
+
     /// PostgreSQL's last try to archive a segment failed.
     #[must_use]
     pub fn is_failing(&self) -> bool {
@@ -181,6 +205,20 @@ pub struct BackupProgress {
     /// Whom pgBackRest's workers read from.
     #[serde(skip_serializing_if = "Readers::is_empty")]
     pub readers: Readers,
+}
+
+impl Progress for BackupProgress {
+    fn is_as(&self, before: &Self) -> bool {
+        let then = Self {
+            at: self.at,
+            ..before.clone()
+        };
+        then == *self
+    }
+
+    fn is_last(&self) -> bool {
+        self.exit.is_some()
+    }
 }
 
 /// The Pods that pgBackRest's workers read from, as they are seen in their command lines. The first worker always reads

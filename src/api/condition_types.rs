@@ -48,6 +48,14 @@ pub enum ConditionType {
     BackupLeaseAcquired,
     /// Restore: looked at before anything is done; `True` with what it would come to, `False` with what stands against it.
     PreflightPassed,
+    /// Restore: no instance runs any more.
+    InstancesStopped,
+    /// Restore: the database is at its target; `False` with the reason why not, while what was there before is brought back.
+    DataRestored,
+    /// Restore: an instance took the restored database over and takes writes.
+    LeaderUp,
+    /// Restore: all instances follow it.
+    ReplicasJoined,
     /// Backup, restore: pgBackRest is at work.
     Running,
     /// Backup: found in the repository, with the WAL up to its end.
@@ -84,6 +92,10 @@ impl ConditionType {
         Self::Accepted,
         Self::BackupLeaseAcquired,
         Self::PreflightPassed,
+        Self::InstancesStopped,
+        Self::DataRestored,
+        Self::LeaderUp,
+        Self::ReplicasJoined,
         Self::Running,
         Self::Verified,
         Self::Pinned,
@@ -116,6 +128,10 @@ impl ConditionType {
             Self::Accepted => "Accepted",
             Self::BackupLeaseAcquired => "BackupLeaseAcquired",
             Self::PreflightPassed => "PreflightPassed",
+            Self::InstancesStopped => "InstancesStopped",
+            Self::DataRestored => "DataRestored",
+            Self::LeaderUp => "LeaderUp",
+            Self::ReplicasJoined => "ReplicasJoined",
             Self::Running => "Running",
             Self::Verified => "Verified",
             Self::Pinned => "Pinned",

@@ -41,6 +41,8 @@ pub const LABEL_PGBACKREST_VOLUME: &str = "postgres-operator.crunchydata.com/pgb
 pub const LABEL_PGBACKREST_DEDICATED: &str = "postgres-operator.crunchydata.com/pgbackrest-dedicated";
 /// Kind of backup Job: `manual`, `replica-create`.
 pub const LABEL_PGBACKREST_BACKUP: &str = "postgres-operator.crunchydata.com/pgbackrest-backup";
+/// Present on Jobs of restores, empty value.
+pub const LABEL_PGBACKREST_RESTORE: &str = "postgres-operator.crunchydata.com/pgbackrest-restore";
 /// Present on Jobs that let go what retention lets go; empty value.
 pub const LABEL_PGBACKREST_EXPIRE: &str = "holdfast.dev/expire";
 /// Present on Jobs that remove all of a cluster from a repository; empty value.
@@ -60,6 +62,9 @@ pub const ANNOTATION_PROGRESS: &str = "holdfast.dev/progress";
 /// Name of the `PerconaPGBackup`, on its Job.
 pub const ANNOTATION_BACKUP: &str = "postgres-operator.crunchydata.com/pgbackrest-backup";
 
+/// Name of the `PerconaPGRestore`, on its Jobs and their Pods.
+pub const ANNOTATION_RESTORE: &str = "holdfast.dev/restore";
+
 /// pgBackRest annotation in the repository: name of the `PerconaPGBackup`.
 pub const REPOSITORY_BACKUP_NAME: &str = "percona.com/backup-name";
 /// pgBackRest annotation in the repository: name of the Job.
@@ -73,6 +78,8 @@ pub const FINALIZER_DELETE_SSL: &str = "percona.com/delete-ssl";
 pub const FINALIZER_DELETE_BACKUPS: &str = "percona.com/delete-backups";
 /// Ours, on clusters: instances stop in order before the object goes.
 pub const FINALIZER_CLUSTER: &str = "holdfast.dev/cluster";
+/// Ours, on restores: the cluster is on its previous or on the restored data before the object goes.
+pub const FINALIZER_RESTORE: &str = "holdfast.dev/restore";
 /// Ours, on backups: pgBackRest is stopped and its lease is free before the object goes.
 pub const FINALIZER_BACKUP: &str = "holdfast.dev/backup";
 

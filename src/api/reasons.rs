@@ -280,6 +280,27 @@ words! {
         TimelineUnclear: "Nothing was done; the cluster goes on as before.",
             "Name the timeline in target.timeline of a new object; status.recovery of the cluster lists the windows of each.";
 
+        /// Another restore of the cluster is under way.
+        RestoreUnderWay: "The cluster is stopped for it; what is asked for waits.",
+            "Nothing: it goes on when that one has ended. A restore with spec.supersede ends the other one.";
+        /// A newer restore took the place of this one.
+        Superseded: "What was there before it is there again, or the newer restore replaces it.", "Look at the newer one.";
+        /// The restored database took its place, and all instances follow it.
+        Restored: "The cluster is at the target. What was committed behind it stays in the repository, on the timeline that was left.",
+            "Nothing.";
+        /// The WAL ended before the target.
+        TargetNotReached: "What was there before is there again.",
+            "Look at status.preflight; name another target, or leave out the time to get all there is.";
+        /// The restore failed.
+        RestoreFailed: "What was there before is there again, unless it was given up with previousData: Discard.",
+            "The message says what happened. Put it right and make a new object.";
+        /// The restore failed, and what was there before had been given up.
+        NothingToReturnTo: "The cluster has no database until a restore succeeds; the repositories are untouched.",
+            "Put right what the message names, and make a new PerconaPGRestore: it starts at once.";
+        /// The claim has no room for a second copy.
+        NoRoomForPrevious: "Nothing was changed.",
+            "Enlarge the claim, or give up the way back with previousData: Discard in a new object.";
+
         /// An option is not allowed here, or cannot be understood.
         InvalidOptions: "Nothing was done.", "Correct spec.options in a new object; the message says which one and why.";
         /// The specification contradicts itself or is not possible.

@@ -10,6 +10,16 @@ use super::pods::ContainerOptions;
 use super::repository::NAME_PATTERN;
 use super::rules;
 
+/// What becomes of the data that were there before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PreviousData {
+    /// They stay on the claim until the restored database has proven itself: there is a way back.
+    #[default]
+    Keep,
+    /// They are overwritten: there is no way back but another restore. Needs no room.
+    Discard,
+}
+
 /// Which cluster is restored, from where, and to what.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -25,6 +35,7 @@ use super::rules;
     derive = "Default",
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.pgCluster","description":"Cluster name"}"#,
     printcolumn = r#"{"name":"Status","type":"string","jsonPath":".status.state","description":"State of the restore"}"#,
+    printcolumn = r#"{"name":"Progress","type":"string","jsonPath":".status.progress.message","description":"How far it is"}"#,
     printcolumn = r#"{"name":"Target","type":"string","jsonPath":".status.preflight.target","description":"Where it stops, as it was understood"}"#,
     printcolumn = r#"{"name":"Backup","type":"string","jsonPath":".status.preflight.backup","description":"The backup that it begins from"}"#,
     printcolumn = r#"{"name":"Repo","type":"string","jsonPath":".status.preflight.repository","description":"Where that is"}"#,
@@ -65,6 +76,12 @@ pub struct PerconaPGRestoreSpec {
     /// Looks whether the restore can be done and what it would come to, and does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
+    /// What becomes of the data that were there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_data: Option<PreviousData>,
+    /// Ends a restore of the same cluster that is under way, instead of waiting for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersede: Option<bool>,
 }
 
 /// Where a restore stops: at one of a time, a position, a transaction, a named restore point or the end of the backup.
@@ -125,6 +142,15 @@ pub struct Preflight {
     /// When that backup ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_completed: Option<Time>,
+    /// pgBackRest's `--type`, as it is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_type: Option<String>,
+    /// pgBackRest's `--target`, as it is carried out: the time of the very last commit becomes its position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_target: Option<String>,
+    /// Position of the last commit that is known of on that timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_position: Option<String>,
     /// Why these were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -170,6 +196,54 @@ pub struct RepositoryAnswer {
     pub says: String,
 }
 
+/// How far a restore is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreProgress {
+    /// For people: what is being done, and how far it is.
+    pub message: String,
+    /// Percent of the backup that are copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<i64>,
+    /// The last WAL segment that was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<String>,
+    /// How far WAL is replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+}
+
+/// What was reached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// Where the recovery stopped in the WAL.
+    pub position: String,
+    /// The timeline that begins there; the instance that is started on it begins another one.
+    pub timeline: i64,
+    /// The last commit that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_commit: Option<Time>,
+    /// Where it stopped, in PostgreSQL's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// Commits from then to then are not there any more; they stay in the repository, on the timeline that was left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discarded: Option<String>,
+    /// Seconds that copying the backup took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_seconds: Option<i64>,
+    /// Seconds that the replay of WAL took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_seconds: Option<i64>,
+    /// Bytes of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// Seconds from the creation of this object until the database took connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_seconds: Option<i64>,
+}
+
 /// What became of the restore.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -183,6 +257,12 @@ pub struct PerconaPGRestoreStatus {
     /// Why it failed, what that means for the data, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// How far it is, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RestoreProgress>,
+    /// What was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// Name of the Job that ran pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_name: Option<String>,

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::agent::{
-    backup, delete_stanza, expire, install, instance, pgbouncer, postgres, repo_host, runtime,
+    backup, delete_stanza, expire, install, instance, pgbouncer, postgres, repo_host, restore, runtime,
 };
+use crate::domain::wal::Lsn;
 
 /// Roles inside pods.
 #[derive(Subcommand)]
@@ -41,6 +42,14 @@ pub enum Agent {
         /// Options for pgBackRest.
         #[arg(last = true)]
         options: Vec<String>,
+    },
+    /// In a Job, on a stopped instance's volumes: put a backup into their place and recover it to the target.
+    Restore(RestoreArguments),
+    /// In a Job, on a stopped instance's volumes: bring back what was there before a restore.
+    UndoRestore {
+        /// Uid of the restore.
+        #[arg(long)]
+        restore: String,
     },
     /// In a Job: let backups go, and the WAL that is kept for none.
     Expire {
@@ -86,6 +95,70 @@ pub enum Agent {
     },
 }
 
+/// What a restore is told.
+#[derive(Args)]
+pub struct RestoreArguments {
+    /// Uid of the restore.
+    #[arg(long)]
+    restore: String,
+    /// The stanza.
+    #[arg(long)]
+    stanza: String,
+    /// Key of the repository.
+    #[arg(long)]
+    repo: u8,
+    /// Label of the backup.
+    #[arg(long)]
+    set: String,
+    /// Kind of the target.
+    #[arg(long = "type")]
+    kind: String,
+    /// The target.
+    #[arg(long)]
+    target: Option<String>,
+    /// Leave out what is at the target itself.
+    #[arg(long)]
+    exclusive: bool,
+    /// The timeline that is followed.
+    #[arg(long)]
+    timeline: u32,
+    /// A position that the end of the WAL must not lie before.
+    #[arg(long)]
+    at_least: Option<Lsn>,
+    /// Give the previous data up.
+    #[arg(long)]
+    discard: bool,
+    /// Bytes that must be free beside the previous data.
+    #[arg(long, default_value_t = 0)]
+    bytes: u64,
+    /// The database that it must be.
+    #[arg(long)]
+    system_identifier: Option<u64>,
+    /// Options for pgBackRest.
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+impl RestoreArguments {
+    fn request(&self) -> restore::Request {
+        restore::Request {
+            restore: self.restore.clone(),
+            stanza: self.stanza.clone(),
+            repository: self.repo,
+            set: self.set.clone(),
+            kind: self.kind.clone(),
+            target: self.target.clone(),
+            exclusive: self.exclusive,
+            timeline: self.timeline,
+            at_least: self.at_least,
+            discard: self.discard,
+            bytes: self.bytes,
+            system_identifier: self.system_identifier,
+            options: self.options.clone(),
+        }
+    }
+}
+
 /// Runs one of them and returns the process's exit code.
 #[must_use]
 pub fn run(agent: &Agent) -> ExitCode {
@@ -128,6 +201,11 @@ pub fn run(agent: &Agent) -> ExitCode {
             };
             of_job(runtime::run(|stop| backup::run(request, stop)))
         }
+        Agent::Restore(arguments) => {
+            let request = arguments.request();
+            of_job(runtime::run(|stop| restore::run(request, stop)))
+        }
+        Agent::UndoRestore { restore } => ExitCode::from(restore::undo(restore)),
         Agent::Expire {
             stanza,
             repo,

@@ -162,6 +162,29 @@ impl Writer {
         self.guarded(Step::of::<K>("annotate", name), annotated).await
     }
 
+    /// Removes annotations of an object that is there, whoever has written them.
+    pub async fn remove_annotations<K: Object>(
+        &self,
+        namespace: &str,
+        name: &str,
+        annotations: &[&str],
+    ) -> Result<(), WriteError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let gone: serde_json::Map<String, serde_json::Value> = annotations
+            .iter()
+            .map(|annotation| ((*annotation).to_owned(), serde_json::Value::Null))
+            .collect();
+        let body = serde_json::json!({"metadata": {"annotations": gone}});
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+        let removed = async {
+            match api.patch(name, &params, &patch).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+                other => other.map(|_| ()),
+            }
+        };
+        self.guarded(Step::of::<K>("annotate", name), removed).await
+    }
+
     /// Creates an object; one of that name that exists already is an error with [`WriteError::is_conflict`].
     pub async fn create<K: Object + Serialize>(
         &self,

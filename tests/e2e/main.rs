@@ -24,6 +24,7 @@ mod operators;
 mod permissions;
 mod recovery;
 mod repositories;
+mod restores;
 mod retention;
 mod service;
 mod standby;

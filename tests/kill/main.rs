@@ -16,6 +16,7 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 mod mortal;
+mod restore;
 
 use chrono::{TimeDelta, Timelike as _, Utc};
 use holdfast::api::backup::JobState;
@@ -43,7 +44,7 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
             |lease: &Lease| holder(lease).is_empty(),
         )
         .await;
-    Scenario::alone("kill", async |scenario| {
+    Scenario::alone_within(minutes(30), "kill", async |scenario| {
         let mortal = Mortal::of(scenario);
         let mut cluster = Cluster::plain("app", scenario);
         cluster
@@ -57,6 +58,7 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
 
         a_backup(scenario, &cluster, &mortal).await;
         a_schedule(scenario, &cluster, &mortal).await;
+        restore::restores(scenario, &cluster, &mortal).await;
     })
     .await;
     operator.restore().await;

@@ -64,10 +64,15 @@ impl<'a> Mortal<'a> {
         }
     }
 
-    /// Starts one that dies after a certain write, and then one that lives until `done` holds.
-    pub async fn dies_after(&self, step: &str, done: impl AsyncFn() -> bool) {
+    /// Starts one that dies after a certain write.
+    pub async fn dies_once(&self, step: &str) {
         let died = self.life(step, minutes(2)).await;
         assert!(died.is_some(), "it never did '{step}'");
+    }
+
+    /// Starts one that dies after a certain write, and then one that lives until `done` holds.
+    pub async fn dies_after(&self, step: &str, done: impl AsyncFn() -> bool) {
+        self.dies_once(step).await;
         let alive = self.live();
         let settled = async {
             while !done().await {

@@ -9,7 +9,6 @@ mod existing;
 mod lock_file;
 mod memory;
 mod options;
-mod progress;
 mod run;
 mod servers;
 
@@ -23,6 +22,7 @@ use self::options::Marks;
 use self::run::Surroundings;
 use self::servers::Servers;
 use super::environment::{self, EnvironmentError};
+use super::progress::Publisher;
 use super::report::{BackupOutcome, exit};
 use super::termination;
 use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, JOB_LOCK_PATH};
@@ -62,7 +62,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    termination::tell(&outcome);
+    termination::tell(&outcome.to_termination_message());
     code
 }
 
@@ -103,7 +103,7 @@ async fn attempt(request: &Request, marks: &Marks, stop: &CancellationToken) -> 
         servers: Servers::of(&configured),
     };
     let run = async |arguments: &[String]| {
-        let publisher = progress::Publisher::begin(environment::variable).await;
+        let publisher = Publisher::begin(environment::variable).await;
         run::run(
             "pgbackrest".as_ref(),
             arguments,

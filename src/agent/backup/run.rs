@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock_file;
 use super::memory::Memory;
-use super::progress::Publisher;
 use super::servers::Servers;
+use crate::agent::progress::Publisher;
 use crate::agent::redact::Redactor;
 use crate::agent::report::{BackupOutcome, BackupProgress, Readers};
 use crate::agent::supervise;
@@ -65,7 +65,7 @@ pub async fn run(
     arguments: &[String],
     around: &Surroundings,
     stall: Duration,
-    publisher: Publisher,
+    publisher: Publisher<BackupProgress>,
     stop: &CancellationToken,
 ) -> BackupOutcome {
     let mut command = Command::new(program);
@@ -128,7 +128,12 @@ pub async fn run(
     // How one ends that was ended says nothing; its own error line does.
     let status = status.unwrap_or(report.code.or(errors.code));
     let ended_at = Some(Utc::now());
-    publisher.end(status, &seen.readers).await;
+    publisher
+        .end(|last| {
+            last.exit = status;
+            last.readers.clone_from(&seen.readers);
+        })
+        .await;
     for name in errors.error_types {
         if !report.error_types.contains(&name) {
             report.error_types.push(name);
@@ -190,7 +195,7 @@ impl Pulse {
 async fn attend(
     child: &mut Child,
     around: &Surroundings,
-    publisher: &Publisher,
+    publisher: &Publisher<BackupProgress>,
     seen: &mut Seen,
     pulse: &Pulse,
     stop: &CancellationToken,

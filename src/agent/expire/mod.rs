@@ -58,7 +58,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    termination::tell(&outcome);
+    termination::tell(&outcome.to_termination_message());
     code
 }
 

@@ -172,6 +172,7 @@ impl DatabaseLoop {
         }
         if let (Some(writing), Some(archiver)) = (&observation.writing, observation.archiver.as_mut()) {
             archiver.last_written_wal = self.writes.notice(writing);
+            archiver.last_commit_at = self.writes.settled(writing);
             archiver.volume = self.wal.look(Utc::now());
             // Free space comes and goes with every checkpoint; a forecast is news only where WAL piles up.
             let piles_up = archiver.is_failing() || archiver.ready_files >= PILE;

@@ -10,6 +10,7 @@ mod database_loop;
 pub mod observe;
 pub mod patroni;
 mod publish;
+mod release;
 mod spool;
 pub mod sql;
 mod stanza;
@@ -78,6 +79,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
     );
     let (failures_in, failures) = channel::channel(None);
     let suspensions = archiving::keep(known.clone());
+    let releasing = release::follow(local.clone());
     let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas, failures);
     let server = server();
     tokio::join!(
@@ -97,6 +99,11 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         stop.run_until_cancelled(stanza_loop.run()),
         stop.run_until_cancelled(spool::follow(spool::directory(), failures_in)),
         stop.run_until_cancelled(suspensions),
+        async {
+            if let Some(Err(error)) = stop.run_until_cancelled(releasing).await {
+                tracing::warn!(%error, "what restores have kept stays");
+            }
+        },
         stop.run_until_cancelled(publisher.run()),
     );
     Ok(())

@@ -30,6 +30,8 @@ pub struct Writing {
     pub next_transaction: String,
     /// The segment that is written to.
     pub segment: String,
+    /// When something was committed last, where PostgreSQL keeps that.
+    pub last_commit: Option<DateTime<Utc>>,
 }
 
 /// Notices that something was written: an idle PostgreSQL writes WAL too, and that need not be archived.
@@ -37,26 +39,41 @@ pub struct Writing {
 pub struct Writes {
     next_transaction: Option<String>,
     segment: Option<String>,
+    /// Looks since something was written.
+    quiet: u32,
 }
 
 impl Writes {
     /// Takes a look, and gives the segment of the last write that was noticed.
     pub fn notice(&mut self, writing: &Writing) -> Option<String> {
         let before = self.next_transaction.replace(writing.next_transaction.clone());
+        let changed = before.as_ref() != Some(&writing.next_transaction);
+        self.quiet = if changed { 0 } else { self.quiet.saturating_add(1) };
         // What was written before the first look is not known.
-        if before.is_some_and(|before| before != writing.next_transaction) {
+        if before.is_some() && changed {
             self.segment = Some(writing.segment.clone());
         }
         self.segment.clone()
     }
+
+    /// The last commit, where nothing has been written for a while: it is told once, and not at every look.
+    #[must_use]
+    pub fn settled(&self, writing: &Writing) -> Option<DateTime<Utc>> {
+        writing.last_commit.filter(|_| self.quiet >= QUIET_LOOKS)
+    }
 }
+
+/// So many looks without a write in a row are a while.
+const QUIET_LOOKS: u32 = 5;
 
 // pg_control still names the old timeline for a while after a promotion; the name of the current segment does not.
 const FACTS: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
     (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()), \
     (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), pg_catalog.current_setting('server_version'), \
     CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()) END, \
-    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text";
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text, \
+    CASE WHEN NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('track_commit_timestamp')::pg_catalog.bool \
+    THEN (SELECT timestamp FROM pg_catalog.pg_last_committed_xact()) END";
 
 const ARCHIVER: &str = "SELECT last_archived_wal, last_archived_time, last_failed_wal, last_failed_time, failed_count, \
     (SELECT count(*) FROM pg_catalog.pg_ls_archive_statusdir() WHERE name LIKE '%.ready'), \
@@ -81,6 +98,7 @@ pub async fn observe(client: &Client) -> Result<Observation, SqlError> {
         writing: match segment {
             Some(segment) => Some(Writing {
                 next_transaction: row.try_get(5)?,
+                last_commit: row.try_get(6)?,
                 segment,
             }),
             None => None,
@@ -109,6 +127,7 @@ async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
         volume: None,
         failure: None,
         last_written_wal: None,
+        last_commit_at: None,
     })
 }
 
@@ -128,12 +147,33 @@ mod tests {
             writes.notice(&Writing {
                 next_transaction: transaction.to_owned(),
                 segment: segment.to_owned(),
+                last_commit: None,
             })
         };
         assert_eq!(look("7", "A"), None);
         assert_eq!(look("7", "B"), None);
         assert_eq!(look("8", "C").as_deref(), Some("C"));
         assert_eq!(look("8", "D").as_deref(), Some("C"));
+    }
+
+    #[test]
+    fn the_last_commit_is_told_once_nothing_has_been_written_for_a_while() {
+        let mut writes = Writes::default();
+        let mut look = |transaction: &str| {
+            let writing = Writing {
+                next_transaction: transaction.to_owned(),
+                segment: "A".to_owned(),
+                last_commit: Some(DateTime::UNIX_EPOCH),
+            };
+            writes.notice(&writing);
+            writes.settled(&writing).is_some()
+        };
+        assert!(!look("7"));
+        assert_eq!(
+            (0..5).map(|_| look("7")).collect::<Vec<_>>(),
+            [false, false, false, false, true]
+        );
+        assert!(!look("8"));
     }
 
     #[test]

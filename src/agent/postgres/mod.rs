@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::environment::{self, EnvironmentError};
+use super::restore::journal::Journal;
 
 /// Why PostgreSQL is not started.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,15 @@ pub enum PostgresError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A restore is under way, or was left half done.
+    #[error(
+        "a restore is at work on this volume ({stage}): not starting on what is half restored; the restore brings it to its end or \
+         the previous data back"
+    )]
+    Restoring {
+        /// How far it is.
+        stage: String,
     },
     /// Data of another major version, where this version's should be.
     #[error(
@@ -83,6 +93,7 @@ impl PostgresError {
         match self {
             Self::Environment(_) => "environment",
             Self::Path { .. } | Self::OtherOwner { .. } | Self::OpenKey { .. } => "volume",
+            Self::Restoring { .. } => "restore",
             Self::OtherVersion { .. } | Self::OtherImage { .. } => "version",
         }
     }
@@ -130,6 +141,12 @@ impl Layout {
     }
 }
 
+/// Makes a directory that PostgreSQL accepts as its own, if it is not there.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
 /// Makes the volumes ready and becomes Patroni; returns only when that is not possible.
 #[must_use]
 pub fn run() -> PostgresError {
@@ -150,6 +167,13 @@ pub fn run() -> PostgresError {
 /// Checks and makes directories. Idempotent.
 pub fn prepare(layout: &Layout) -> Result<(), PostgresError> {
     let volume = layout.data.parent().unwrap_or(Path::new("/"));
+    match Journal::read(volume).map_err(|source| PostgresError::path(volume, source))? {
+        Some(journal) if !journal.stage.is_over() => {
+            let stage = format!("{:?}", journal.stage).to_lowercase();
+            return Err(PostgresError::Restoring { stage });
+        }
+        _ => {}
+    }
     data_directory::check_versions(volume, layout)?;
     data_directory::prepare(layout)?;
     for directory in ["pgbackrest-spool", "pgbackrest-lock"] {

@@ -64,6 +64,9 @@ pub struct PerconaPGClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_repo_and_type()))]
     pub schedules: Vec<ScheduleStatus>,
+    /// The restore that the cluster is stopped for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreUnderWay>,
     /// What is let go in each repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
@@ -79,6 +82,19 @@ pub struct PerconaPGClusterStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_type()))]
     pub conditions: Vec<Condition>,
+}
+
+/// A restore in place: while it is there no instance runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreUnderWay {
+    /// Name of the `PerconaPGRestore`.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// The instance that is restored, once all are stopped. It starts first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// PostgreSQL's instances.

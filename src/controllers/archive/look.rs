@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use super::dereference::Observed;
 use super::surveys::{Happened, News, Trouble};
 use super::terms;
+use crate::agent::report::ArchiverReport;
 use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, Reason, time};
 use crate::catalog::RepositoryPlace;
@@ -103,7 +104,7 @@ async fn look(context: &Context, observed: &Observed, repository: &Repository, w
             Look::Now(now) => Some(now),
             Look::WhenDue(_) => last_backup(observed, &repository.name),
         },
-        last_written: archiver.and_then(|archiver| archiver.last_written_wal.as_deref()),
+        last_write: archiver.map(ArchiverReport::last_write).unwrap_or_default(),
     };
     let place = RepositoryPlace {
         namespace: observed.cluster.namespace().unwrap_or_default(),

@@ -14,6 +14,7 @@ use super::look::{Look, is_unknown, survey};
 use super::status::{self, Found};
 use super::surveys::News;
 use super::{apply, terms};
+use crate::agent::report::ArchiverReport;
 use crate::api::cluster::objectives::Objectives;
 use crate::api::cluster::recovery::{RecoveryStatus, RepositoryRecovery};
 use crate::api::repository::Repository;
@@ -130,10 +131,11 @@ async fn tell(
     surveyed: &[(&Repository, News)],
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let last_written = observed
+    let last_write = observed
         .archiver
         .as_ref()
-        .and_then(|archiver| archiver.last_written_wal.as_deref());
+        .map(ArchiverReport::last_write)
+        .unwrap_or_default();
     let found: Vec<Found<'_>> = surveyed
         .iter()
         .map(|(repository, surveyed)| {
@@ -145,7 +147,7 @@ async fn tell(
                 // How far behind a repository is that gets no WAL says nothing.
                 lag: picture
                     .filter(|_| !repository.is_suspended())
-                    .and_then(|picture| status::lag(picture, last_written, now)),
+                    .and_then(|picture| status::lag(picture, last_write, now)),
                 suspended: repository.is_suspended(),
             }
         })

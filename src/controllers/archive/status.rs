@@ -13,7 +13,7 @@ pub use conditions::conditions;
 pub use repository::repository;
 
 use super::surveys::Trouble;
-use crate::agent::report::ArchiverReport;
+use crate::agent::report::{ArchiverReport, LastWrite};
 use crate::survey::Picture;
 use crate::telemetry::archiver::Waiting;
 
@@ -55,18 +55,19 @@ pub fn waiting(archiver: Option<&ArchiverReport>) -> Waiting {
     }
 }
 
-/// How far what can be restored is behind the database. `last_written`: the segment that the primary wrote to when
-/// something was last changed.
+/// How far what can be restored is behind the database, which wrote something `last`.
 #[must_use]
-pub fn lag(picture: &Picture, last_written: Option<&str>, now: DateTime<Utc>) -> Option<TimeDelta> {
-    let last_written = last_written?.parse().ok()?;
+pub fn lag(picture: &Picture, last: LastWrite<'_>, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let segment = last.segment?.parse().ok()?;
     let windows = &picture.recovery.windows;
     let newest = windows
         .iter()
         .map(|window| window.to.unwrap_or(window.from))
         .max()?;
-    let arrived = windows.iter().any(|window| window.last_segment >= last_written);
-    Some(if arrived {
+    let arrived = windows.iter().any(|window| window.last_segment >= segment);
+    // Where nothing is written any more its segment may stay open for ever.
+    let complete = last.commit.is_some_and(|commit| commit <= newest);
+    Some(if arrived || complete {
         TimeDelta::zero()
     } else {
         (now - newest).max(TimeDelta::zero())

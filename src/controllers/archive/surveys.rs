@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::status::lag;
+use crate::agent::report::LastWrite;
 use crate::api::Reason;
 use crate::catalog::{Catalog, RepositoryPlace, RepositoryRecord};
 use crate::pgbackrest::access::RepositoryAccess;
@@ -69,8 +70,8 @@ impl News {
 pub struct Happened<'a> {
     /// When it was written to last, as far as is known.
     pub changed: Option<DateTime<Utc>>,
-    /// The segment that the database wrote to last.
-    pub last_written: Option<&'a str>,
+    /// What the database wrote last.
+    pub last_write: LastWrite<'a>,
 }
 
 /// What is known of one repository.
@@ -120,9 +121,8 @@ impl Surveyed {
         let Some(picture) = &self.news.picture else {
             return true;
         };
-        self.last_written.as_deref() != happened.last_written
-            || lag(picture, happened.last_written, picture.looked_at)
-                .is_some_and(|lag| lag > TimeDelta::zero())
+        self.last_written.as_deref() != happened.last_write.segment
+            || lag(picture, happened.last_write, picture.looked_at).is_some_and(|lag| lag > TimeDelta::zero())
             || !picture.recovery.gaps_in_grace.is_empty()
     }
 
@@ -215,7 +215,7 @@ impl Surveys {
         if due {
             Box::pin(surveyed.look(access, terms)).await;
             surveyed.looked_at = Some(terms.now);
-            surveyed.last_written = happened.last_written.map(str::to_owned);
+            surveyed.last_written = happened.last_write.segment.map(str::to_owned);
             self.troubled(uid, &place.repository, surveyed.news.trouble.is_some());
             if let Err(error) = self.catalog.save(place, &surveyed.record, terms.now).await {
                 tracing::debug!(%place, %error, "the catalog does not keep what was read");
@@ -336,12 +336,15 @@ mod tests {
     fn a_database_that_writes_has_its_repository_looked_at_more_often() {
         let mut surveyed = known();
         let written = Happened {
-            last_written: Some("000000010000000000000005"),
+            last_write: LastWrite {
+                segment: Some("000000010000000000000005"),
+                commit: None,
+            },
             ..Happened::default()
         };
         assert!(!is_due(&surveyed, 29, &written));
         assert!(is_due(&surveyed, 30, &written));
-        surveyed.last_written = written.last_written.map(str::to_owned);
+        surveyed.last_written = written.last_write.segment.map(str::to_owned);
         assert!(!is_due(&surveyed, 59, &written));
     }
 

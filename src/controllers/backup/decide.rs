@@ -123,6 +123,11 @@ pub fn decide(observed: &Observed, now: DateTime<Utc>) -> Step {
     let Some(cluster) = &observed.cluster else {
         return wait(Reason::ClusterMissing, String::new(), false);
     };
+    let restore = cluster.status.as_ref().and_then(|status| status.restore.as_ref());
+    if let Some(restore) = restore {
+        let what = format!("PerconaPGRestore {} is at work", restore.name);
+        return wait(Reason::RestoreUnderWay, what, true);
+    }
     if let Some((reason, what)) = not_ready(cluster, &accepted.repository) {
         return wait(reason, what, false);
     }

@@ -25,6 +25,7 @@ pub async fn write(
     // Other controllers', with field managers of their own.
     status.recovery = None;
     status.schedules.clear();
+    status.restore = None;
     status.retention.clear();
     status.conditions.retain(|condition| {
         !archive::CONDITIONS

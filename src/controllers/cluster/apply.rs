@@ -209,7 +209,8 @@ impl Apply<'_> {
         let now = instances_now(self.client, self.observed).await?;
         let stays =
             |instance: &super::validated::Instance| pod_of(&now, &instance.name).is_some_and(is_ready);
-        let may_go = self.cluster.paused || self.cluster.instances.iter().any(stays);
+        let may_go =
+            self.cluster.paused && !self.cluster.restoring || self.cluster.instances.iter().any(stays);
         if may_go {
             self.sweep::<StatefulSet>(keep).await?;
         }
@@ -218,7 +219,10 @@ impl Apply<'_> {
 
     /// Replaces at most one Pod that is of an older template; its name.
     pub async fn replace_one(&self) -> Result<Option<String>, Failure> {
-        if self.cluster.paused || rolling::next(&self.candidates(self.observed)).is_none() {
+        if self.cluster.paused
+            || self.cluster.restoring
+            || rolling::next(&self.candidates(self.observed)).is_none()
+        {
             return Ok(None);
         }
         // What the watches show may be a moment old, and in that moment another Pod may have gone.

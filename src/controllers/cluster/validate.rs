@@ -23,6 +23,7 @@ use super::validated::{
     ValidatedCluster,
 };
 use crate::api::cluster::services::Expose;
+use crate::api::cluster::status::RestoreUnderWay;
 use crate::api::cluster::users::PasswordType;
 use crate::api::{PerconaPGCluster, PerconaPGClusterSpec, Reason, names as api_names};
 use crate::pgbackrest::user_options::UserOptions;
@@ -82,7 +83,8 @@ pub fn validate(
     refuse_what_would_harm(spec, existence)?;
     let sets = sets(&names, spec)?;
     let paused = spec.pause.unwrap_or(false);
-    let instances = place(&names, &sets, paused, existence);
+    let restore = cluster.status.as_ref().and_then(|status| status.restore.as_ref());
+    let instances = place(&names, &sets, paused, restore, existence);
     let dynamic = spec
         .patroni
         .as_ref()
@@ -99,6 +101,7 @@ pub fn validate(
         port: spec.port,
         metadata: pods::metadata(spec.metadata.as_ref()),
         paused,
+        restoring: restore.is_some(),
         sets,
         instances: instances.clone(),
         patroni: Patroni {
@@ -191,7 +194,13 @@ fn sets(names: &Names, spec: &PerconaPGClusterSpec) -> Result<Vec<InstanceSet>, 
     Ok(sets)
 }
 
-fn place(names: &Names, sets: &[InstanceSet], paused: bool, existence: &Existence) -> Vec<Instance> {
+fn place(
+    names: &Names,
+    sets: &[InstanceSet],
+    paused: bool,
+    restore: Option<&RestoreUnderWay>,
+    existence: &Existence,
+) -> Vec<Instance> {
     let mut placed: Vec<(usize, Existing)> = Vec::new();
     for (position, set) in sets.iter().enumerate() {
         let existing = existence
@@ -212,7 +221,13 @@ fn place(names: &Names, sets: &[InstanceSet], paused: bool, existence: &Existenc
         }
     }
     let everything: Vec<Existing> = placed.iter().map(|(_, instance)| instance.clone()).collect();
-    let parts = instances::parts(paused, &everything);
+    let mut parts = instances::parts(paused || restore.is_some(), &everything);
+    // What was restored starts first, and alone.
+    if let Some(restored) = restore.and_then(|restore| restore.instance.as_ref()) {
+        for (instance, part) in everything.iter().zip(&mut parts) {
+            part.led_last = instance.name == *restored;
+        }
+    }
     placed
         .into_iter()
         .zip(parts)

@@ -28,6 +28,8 @@ pub struct ValidatedCluster {
     /// `spec.metadata`: goes onto every object.
     pub metadata: Metadata,
     pub paused: bool,
+    /// A restore in place has stopped the instances.
+    pub restoring: bool,
     pub sets: Vec<InstanceSet>,
     /// Every instance, those of one set beside each other.
     pub instances: Vec<Instance>,

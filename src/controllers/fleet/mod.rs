@@ -93,7 +93,7 @@ pub enum News {
     Work(Key),
     /// The Job by which retention lets something go.
     Expiry(Key),
-    /// A restore.
+    /// A restore, its Job, or a Pod of it.
     Restore(Key),
     /// A backup.
     Backup {

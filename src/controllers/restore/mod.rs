@@ -1,11 +1,17 @@
-//! The restore controller: looks, before anything is done, whether a restore can be done and what it would come to.
+//! The restore controller: looks, before anything is done, whether a restore can be done and what it would come to; then stops the
+//! instances, has the one that led last restored on its own volume, and lets the cluster go on with it.
 //!
-//! Invariants: what is looked at are the repositories themselves, at the moment when the restore is asked for; a refusal changes nothing
-//! and names the nearest that is possible. Nothing is restored yet: one that is no dry run fails with its pre-flight in its status.
+//! Invariants: what is looked at are the repositories themselves, at the moment before the instances are stopped; a refusal changes
+//! nothing and names the nearest that is possible. What was there before stays on the volume until the restored database leads;
+//! whatever goes wrong before the decision ([`decide`]) brings it back. No instance runs while a Job works on its volume.
 
+mod carry;
+mod decide;
 mod dereference;
+mod job;
 mod preflight;
 mod reconcile;
+mod scene;
 mod status;
 mod wanted;
 mod watch;

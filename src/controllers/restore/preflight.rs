@@ -6,7 +6,7 @@ use super::wanted::{Refused, Wanted};
 use crate::api::restore::{Preflight, RepositoryAnswer};
 use crate::api::{Reason, time};
 use crate::controllers::archive::News;
-use crate::domain::restore::{Choice, Offer, Refusal, Source, best, choose};
+use crate::domain::restore::{Choice, Offer, Refusal, Source, Stop, best, choose};
 use crate::domain::windows::Backup;
 use crate::pgbackrest::repository::BackupEntry;
 use crate::survey::Picture;
@@ -50,6 +50,11 @@ pub fn assess(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> Assessment 
     let chosen = answers.iter().find(|answer| answer.seen.name == name);
     if let Some((choice, entry)) = chosen.and_then(Answer::serves) {
         fill(&mut preflight, choice, entry);
+        let stop = choice
+            .by_position
+            .map_or_else(|| wanted.target.stop.clone(), Stop::Lsn);
+        preflight.stop_type = Some(stop.kind().to_owned());
+        preflight.stop_target = stop.value();
     }
     preflight.repository = Some(name.to_owned());
     preflight.why = Some(match &wanted.repository {
@@ -171,6 +176,7 @@ fn fill(preflight: &mut Preflight, choice: &Choice, entry: Option<&BackupEntry>)
     preflight.certain = Some(choice.certain);
     preflight.first_segment = choice.first_segment.map(|segment| segment.to_string());
     preflight.last_segment = Some(choice.last_segment.to_string());
+    preflight.latest_position = choice.position.map(|position| position.to_string());
     preflight.latest_restorable_time = choice.latest.map(time::to_kubernetes);
     preflight.database_bytes = entry.map(|entry| number(entry.size));
     preflight.repository_bytes = entry

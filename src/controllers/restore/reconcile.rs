@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::EventType;
 
+use super::carry::{One, hold, let_go};
+use super::decide::Step;
 use super::preflight::assess;
 use super::wanted::{Refused, Wanted};
-use super::{FIELD_MANAGER, dereference, status};
+use super::{FIELD_MANAGER, dereference, scene, status};
 use crate::api::backup::JobState;
+use crate::api::names::FINALIZER_RESTORE;
 use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Fleet, Key, Restore};
@@ -19,6 +23,8 @@ use crate::controllers::round::Failure;
 
 /// A restore and its cluster may be applied together, in any order.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// What was written is looked at again.
+const SOON: Duration = Duration::from_secs(1);
 /// What is waited for wakes us; this is for the end of patience.
 const LATER: Duration = Duration::from_mins(1);
 
@@ -46,33 +52,80 @@ pub fn is_terminal(restore: &PerconaPGRestore) -> bool {
 
 /// Reconciles one restore.
 pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Action, Failure> {
-    let restore = match &object.0 {
-        Ok(restore) if !is_terminal(restore) && restore.metadata.deletion_timestamp.is_none() => restore,
-        _ => return Ok(Action::await_change()),
+    let Ok(restore) = &object.0 else {
+        return Ok(Action::await_change());
     };
+    if is_terminal(restore) {
+        return let_go(&shared, restore).await;
+    }
     let now = Utc::now();
     let wanted = match Wanted::of(&restore.spec) {
         Ok(wanted) => wanted,
         Err(why) => return tell(&shared, restore, status::failed(restore, &why, now)).await,
     };
+    let going = restore.metadata.deletion_timestamp.is_some();
     let cluster = match cluster(&shared, restore, &wanted) {
         Ok(cluster) => cluster,
+        // There is nothing that it could be in the way of.
+        Err(_) if going => return let_go(&shared, restore).await,
         Err(why) if waits(restore, &why, now) => {
             tell(&shared, restore, status::waits(restore, &why, now)).await?;
             return Ok(Action::requeue(LATER));
         }
         Err(why) => return tell(&shared, restore, status::failed(restore, &why, now)).await,
     };
+    if restore.spec.dry_run == Some(true) {
+        if going {
+            return Ok(Action::await_change());
+        }
+        let looked = Box::pin(look(&shared, restore, &wanted, cluster, now)).await?;
+        return tell(&shared, restore, looked).await;
+    }
     let context = &shared.context;
-    let looking = dereference::repositories(context, &shared.fleet, cluster, &wanted, now);
-    let seen = Box::pin(looking).await?;
-    let assessment = assess(&wanted, &seen, now);
-    tell(
-        &shared,
+    let scene = Box::pin(scene::read(context, &shared.fleet, cluster.clone(), restore)).await?;
+    let one = One {
+        shared: &shared,
         restore,
-        status::looked_at(restore, assessment, Utc::now()),
-    )
-    .await
+        wanted: &wanted,
+        scene,
+        now,
+    };
+    let step = one.step();
+    if step == Step::Stop
+        && !restore
+            .finalizers()
+            .iter()
+            .any(|there| there == FINALIZER_RESTORE)
+    {
+        return hold(&shared, restore).await;
+    }
+    let known = restore
+        .status
+        .as_ref()
+        .is_some_and(|status| status.preflight.is_some());
+    // What was found when it began to wait may be long ago when its turn has come.
+    if step == Step::Stop || step == Step::WaitForTurn && !known {
+        let looked = Box::pin(look(&shared, restore, &wanted, cluster, now)).await?;
+        let refused = looked.state.as_ref().is_some_and(JobState::is_terminal);
+        tell(&shared, restore, looked).await?;
+        if refused || step == Step::WaitForTurn {
+            return Ok(Action::requeue(SOON));
+        }
+    }
+    Box::pin(one.take(step)).await
+}
+
+/// Looks at the repositories: what it would come to.
+async fn look(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    wanted: &Wanted,
+    cluster: PerconaPGCluster,
+    now: DateTime<Utc>,
+) -> Result<PerconaPGRestoreStatus, Failure> {
+    let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
+    let seen = Box::pin(looking).await?;
+    Ok(status::looked_at(restore, assess(wanted, &seen, now), Utc::now()))
 }
 
 /// The cluster, where it has what is asked for.
@@ -106,8 +159,8 @@ fn waits(restore: &PerconaPGRestore, why: &Refused, now: DateTime<Utc>) -> bool 
         && created.is_some_and(|created| now < time::from_kubernetes(created) + PATIENCE)
 }
 
-/// Writes the status if it differs, and tells its end.
-async fn tell(
+/// Writes the status if it differs, and tells as Events what has turned.
+pub(super) async fn tell(
     shared: &Shared,
     restore: &PerconaPGRestore,
     status: PerconaPGRestoreStatus,
@@ -121,14 +174,29 @@ async fn tell(
         .writer
         .apply_status::<DeserializeGuard<PerconaPGRestore>>(&namespace, &name, &status, FIELD_MANAGER)
         .await?;
-    if let Some(last) = status.conditions.last() {
-        let kind = if last.status == "True" {
-            EventType::Normal
-        } else {
-            EventType::Warning
+    let before = restore
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    for condition in &status.conditions {
+        let same = |known: &&Condition| {
+            (&known.type_, &known.status, &known.reason)
+                == (&condition.type_, &condition.status, &condition.reason)
         };
-        let reason = Reason::from_word(&last.reason).unwrap_or(Reason::RestorePossible);
-        context.events.publish(restore, kind, reason, &last.message).await;
+        if before.iter().any(|known| same(&known)) {
+            continue;
+        }
+        let reason = Reason::from_word(&condition.reason).unwrap_or(Reason::InProgress);
+        let bad = condition.status != "True" && reason != Reason::InProgress;
+        let kind = if bad {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        context
+            .events
+            .publish(restore, kind, reason, &condition.message)
+            .await;
     }
     Ok(Action::await_change())
 }

@@ -1,15 +1,16 @@
 //! The status of a restore. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::preflight::Assessment;
 use super::wanted::Refused;
 use crate::api::backup::JobState;
 use crate::api::conditions::{self, Status};
+use crate::api::restore::{RestoreProgress, Restored};
 use crate::api::{ConditionType, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
 
 /// A status in the making.
-struct Draft<'a> {
+pub struct Draft<'a> {
     status: PerconaPGRestoreStatus,
     restore: &'a PerconaPGRestore,
     now: DateTime<Utc>,
@@ -61,7 +62,8 @@ pub fn looked_at(
 }
 
 impl<'a> Draft<'a> {
-    fn of(restore: &'a PerconaPGRestore, now: DateTime<Utc>) -> Self {
+    /// From what it is.
+    pub fn of(restore: &'a PerconaPGRestore, now: DateTime<Utc>) -> Self {
         Self {
             status: restore.status.clone().unwrap_or_default(),
             restore,
@@ -88,25 +90,81 @@ impl<'a> Draft<'a> {
             self.end(JobState::Succeeded);
             self.say(ConditionType::Complete, Status::True, reason, &what);
         } else {
-            let what = format!(
-                "This version carries out no restore, it only looks (dryRun). {what}; pgBackRest does it by hand with these"
-            );
-            self.failed(&Refused::new(Reason::NotSupported, what));
+            self.status.state = Some(JobState::New);
         }
     }
 
-    fn failed(&mut self, why: &Refused) {
+    /// It has ended, and not well.
+    pub fn failed(&mut self, why: &Refused) {
         self.end(JobState::Failed);
         self.status.error = Some(why.reason.explain(&why.what));
         self.say(ConditionType::Complete, Status::False, why.reason, &why.what);
     }
 
+    /// It has ended, and not well, for what a condition tells already.
+    pub fn failed_as_told(&mut self, reason: Reason, told: String) {
+        self.end(JobState::Failed);
+        let complete = ConditionType::Complete.as_str();
+        let generation = self.restore.metadata.generation;
+        let conditions = &mut self.status.conditions;
+        conditions::set(
+            conditions,
+            complete,
+            Status::False,
+            reason.as_str(),
+            &told,
+            generation,
+            self.now,
+        );
+        self.status.error = Some(told);
+    }
+
+    /// It has ended well.
+    pub fn succeeded(&mut self, reason: Reason, what: &str) {
+        self.end(JobState::Succeeded);
+        self.say(ConditionType::Complete, Status::True, reason, what);
+    }
+
+    /// How far it is.
+    pub fn progress(&mut self, progress: RestoreProgress) {
+        self.status.progress = Some(progress);
+    }
+
+    /// What was reached.
+    pub fn restored(&mut self, restored: Restored) {
+        self.status.restored = Some(restored);
+    }
+
+    /// How long it took until connections were taken; the first time counts.
+    pub fn took(&mut self, time: Option<TimeDelta>) {
+        if let Some(restored) = &mut self.status.restored {
+            restored.total_seconds = restored.total_seconds.or_else(|| Some(time?.num_seconds()));
+        }
+    }
+
+    /// Its state.
+    pub fn state(&mut self, state: JobState) {
+        self.status.state = Some(state);
+    }
+
+    /// Its Job.
+    pub fn job(&mut self, name: String) {
+        self.status.job_name = Some(name);
+    }
+
+    /// The whole.
+    pub fn done(self) -> PerconaPGRestoreStatus {
+        self.status
+    }
+
     fn end(&mut self, state: JobState) {
         self.status.state = Some(state);
         self.status.completed = Some(time::to_kubernetes(self.now));
+        self.status.progress = None;
     }
 
-    fn say(&mut self, type_: ConditionType, holds: Status, reason: Reason, what: &str) {
+    /// Sets a condition.
+    pub fn say(&mut self, type_: ConditionType, holds: Status, reason: Reason, what: &str) {
         conditions::set(
             &mut self.status.conditions,
             type_.as_str(),

@@ -33,6 +33,8 @@ pub struct Wanted {
     pub target: Target,
     /// The backup, where one is named.
     pub set: Option<Label>,
+    /// What else pgBackRest is given.
+    pub arguments: Vec<String>,
 }
 
 impl Wanted {
@@ -54,6 +56,7 @@ impl Wanted {
             repository: spec.repo_name.clone().filter(|name| !name.is_empty()),
             target,
             set: options.set,
+            arguments: options.arguments,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What wakes a reconcile: the restore, and its cluster while that is waited for.
+//! What wakes a reconcile: the restore, its Jobs, and its cluster with its parts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
 fn due(news: News, fleet: &Fleet) -> Vec<Key> {
     match news {
         News::Restore(key) => vec![key],
-        News::Cluster(cluster) => unfinished(fleet, &cluster),
+        News::Cluster(cluster) | News::Part(cluster) => unfinished(fleet, &cluster),
         _ => Vec::new(),
     }
 }

@@ -68,6 +68,8 @@ pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Acti
     let uid = cluster.uid().unwrap_or_default();
     let left_alone = cluster.metadata.deletion_timestamp.is_some()
         || cluster.spec.unmanaged.unwrap_or(false)
+        // What a restore reads must not go.
+        || cluster.status.as_ref().is_some_and(|status| status.restore.is_some())
         || cluster.spec.backups.repositories().is_empty();
     if left_alone {
         shared.memory.forget(&uid);

@@ -98,6 +98,7 @@ mod tests {
                 last_segment: "000000010000000000000007".parse().unwrap(),
                 stopped: at(stopped),
                 latest: Some(at(latest)),
+                position: None,
                 by_position: None,
                 certain: true,
             }),

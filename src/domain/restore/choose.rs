@@ -51,6 +51,8 @@ pub struct Choice {
     pub stopped: DateTime<Utc>,
     /// The last commit that could be reached on that timeline.
     pub latest: Option<DateTime<Utc>>,
+    /// Where that is in the WAL.
+    pub position: Option<Lsn>,
     /// The target is the time of the very last commit, and has to be named by its position: PostgreSQL knows that a time is reached
     /// only by the end of a later transaction.
     pub by_position: Option<Lsn>,
@@ -174,6 +176,7 @@ impl Way<'_> {
             last_segment: self.reach.last_segment,
             stopped: self.backup.stopped,
             latest: self.reach.to,
+            position: self.reach.to_lsn,
             by_position: None,
             certain,
         }

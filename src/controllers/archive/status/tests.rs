@@ -254,7 +254,16 @@ fn a_look_that_found_nothing_new_is_no_news_for_some_minutes() {
 #[test]
 fn there_is_no_lag_once_the_last_write_has_arrived_and_none_that_is_not_known() {
     let known = picture(vec![window(0, Some(40), "000000010000000000000004")], vec![]);
-    let lag = |segment| lag(&known, segment, at(100));
+    let lag = |segment| {
+        lag(
+            &known,
+            LastWrite {
+                segment,
+                commit: None,
+            },
+            at(100),
+        )
+    };
     assert_eq!(lag(Some("000000010000000000000004")), Some(TimeDelta::zero()));
     assert_eq!(
         lag(Some("000000010000000000000005")),
@@ -262,6 +271,22 @@ fn there_is_no_lag_once_the_last_write_has_arrived_and_none_that_is_not_known() 
     );
     assert_eq!(lag(None), None);
     assert_eq!(lag(Some("nonsense")), None);
+    // Nothing is written any more: the segment that was begun may never be archived.
+    let quiet = |commit: DateTime<Utc>| {
+        let last = LastWrite {
+            segment: Some("000000010000000000000005"),
+            commit: Some(commit),
+        };
+        super::lag(&known, last, at(100)).is_some_and(|lag| lag.is_zero())
+    };
+    let newest = known
+        .recovery
+        .windows
+        .iter()
+        .filter_map(|window| window.to)
+        .max()
+        .unwrap();
+    assert!(quiet(newest) && !quiet(newest + TimeDelta::microseconds(1)));
 }
 
 #[test]

@@ -230,7 +230,8 @@ fn container_security_in(pod: &PodSecurityContext) -> SecurityContext {
 }
 
 /// What another try cannot mend ends the Job at once.
-fn failure_policy() -> PodFailurePolicy {
+#[must_use]
+pub fn failure_policy() -> PodFailurePolicy {
     PodFailurePolicy {
         rules: vec![PodFailurePolicyRule {
             action: "FailJob".to_owned(),

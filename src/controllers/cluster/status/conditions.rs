@@ -63,14 +63,25 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
         }
     }
     let paused = facts.validated.is_ok_and(|cluster| cluster.paused);
-    progress(&mut set, facts, ready, paused);
+    let restore = facts.observed.cluster.status.as_ref();
+    let restore = restore.and_then(|status| status.restore.as_ref());
+    let stopped = match restore {
+        Some(restore) => Some((
+            Reason::RestoreUnderWay,
+            format!("the cluster is stopped for PerconaPGRestore {}", restore.name),
+        )),
+        None => paused.then(|| (Reason::ClusterPaused, "the cluster is paused".to_owned())),
+    };
+    progress(&mut set, facts, ready, stopped.as_ref());
     users(&mut set, facts);
     let backup = repositories(&mut set, facts);
     let (holds, reason, message) = super::archiving::judge(facts, now);
     set(ConditionType::ArchivingHealthy.as_str(), holds, reason, &message);
-    let (holds, reason, message) = match backup {
+    let (holds, reason, message) = match stopped
+        .filter(|_| restore.is_some() || backup.is_none())
+        .or(backup)
+    {
         Some((reason, message)) => (false, reason, message),
-        None if paused => (false, Reason::ClusterPaused, "the cluster is paused".to_owned()),
         None if !super::has_primary(facts) => (
             false,
             Reason::PrimaryUnreachable,
@@ -111,9 +122,9 @@ fn counted(facts: &Facts<'_>) -> String {
 
 type Set<'a> = dyn FnMut(&str, Status, Reason, &str) + 'a;
 
-fn progress(set: &mut Set<'_>, facts: &Facts<'_>, ready: bool, paused: bool) {
-    match facts.write_problem {
-        Some(problem) => {
+fn progress(set: &mut Set<'_>, facts: &Facts<'_>, ready: bool, stopped: Option<&(Reason, String)>) {
+    match (facts.write_problem, stopped) {
+        (Some(problem), _) => {
             set(
                 ConditionType::Progressing.as_str(),
                 Status::False,
@@ -121,16 +132,15 @@ fn progress(set: &mut Set<'_>, facts: &Facts<'_>, ready: bool, paused: bool) {
                 problem,
             );
         }
-        None if paused => {
-            let message = "the cluster is paused";
+        (None, Some((reason, message))) => {
             set(
                 ConditionType::Progressing.as_str(),
                 Status::False,
-                Reason::ClusterPaused,
+                *reason,
                 message,
             );
         }
-        None => {
+        (None, None) => {
             let (reason, message) = if ready {
                 (Reason::AsSpecified, "nothing is left to do")
             } else {
@@ -139,8 +149,8 @@ fn progress(set: &mut Set<'_>, facts: &Facts<'_>, ready: bool, paused: bool) {
             set(ConditionType::Progressing.as_str(), Status::True, reason, message);
         }
     }
-    let (reason, message) = if paused {
-        (Reason::ClusterPaused, "the cluster is paused".to_owned())
+    let (reason, message) = if let Some(stopped) = stopped {
+        stopped.clone()
     } else if ready {
         (Reason::AsSpecified, "every part is ready".to_owned())
     } else {

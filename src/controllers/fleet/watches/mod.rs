@@ -32,11 +32,12 @@ use self::restores::Restores;
 use self::services::Services;
 pub use self::services::keep_address;
 use self::traced::Traced;
-use self::work::{Work, by_annotation, by_owner};
+use self::work::{Work, by_annotation, by_owner, of_restore};
 use super::follow::{Keeper, follow};
 use super::{Backup, Cluster, Fleet, Key, News, Restore, Writers, slim};
 use crate::api::names::{
     LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_EXPIRE,
+    LABEL_PGBACKREST_RESTORE,
 };
 use crate::controllers::cluster::names::MANAGED_BY;
 use crate::controllers::cluster::user_files::Source;
@@ -57,6 +58,7 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         "{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_CLUSTER},endpointslice.kubernetes.io/managed-by={MANAGED_BY}"
     ));
     let of_backups = || watcher::Config::default().labels(LABEL_PGBACKREST_BACKUP);
+    let of_restores = || watcher::Config::default().labels(LABEL_PGBACKREST_RESTORE);
     let of_retention = watcher::Config::default().labels(LABEL_PGBACKREST_EXPIRE);
     let everything = watcher::Config::default;
     let watches = Watches {
@@ -65,7 +67,7 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         left: AtomicUsize::new(0),
         turn: Semaphore::new(1),
     };
-    let all: [BoxFuture<'_, ()>; 18] = [
+    let all: [BoxFuture<'_, ()>; 20] = [
         watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
         watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
         watches.one::<Restore>(everything(), Restores::of(fleet, writers.restores)),
@@ -82,6 +84,8 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         watches.one::<Service>(of_clusters(), Services::of(fleet)),
         watches.one::<Job>(of_backups(), Work::of(fleet, by_owner, News::Work)),
         watches.one::<Pod>(of_backups(), Work::of(fleet, by_annotation, News::Work)),
+        watches.one::<Job>(of_restores(), Work::of(fleet, of_restore, News::Restore)),
+        watches.one::<Pod>(of_restores(), Work::of(fleet, of_restore, News::Restore)),
         watches.one::<Job>(of_retention, Work::of(fleet, labelled, News::Expiry)),
         watches.one::<PartialObjectMeta<Secret>>(
             everything(),

@@ -1,4 +1,4 @@
-//! Jobs of backups and of retention, and their Pods: nothing is kept of them but whose they are.
+//! Jobs of backups, of restores and of retention, and their Pods: nothing is kept of them but whose they are.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt as _};
 use super::super::follow::Keeper;
 use super::super::{Fleet, Key, News};
 use crate::api::PerconaPGBackup;
-use crate::api::names::ANNOTATION_BACKUP;
+use crate::api::names::{ANNOTATION_BACKUP, ANNOTATION_RESTORE};
 
 /// What works on repositories: nothing of it is kept but for which backup or cluster.
 pub struct Work<'a, K> {
@@ -46,6 +46,14 @@ pub fn by_annotation(pod: &Pod) -> Option<Key> {
     Some(Key::new(
         pod.namespace()?,
         pod.annotations().get(ANNOTATION_BACKUP)?,
+    ))
+}
+
+/// The restore that a Job or a Pod of it names.
+pub fn of_restore<K: Resource<DynamicType = ()>>(object: &K) -> Option<Key> {
+    Some(Key::new(
+        object.namespace()?,
+        object.annotations().get(ANNOTATION_RESTORE)?,
     ))
 }
 

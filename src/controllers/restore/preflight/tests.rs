@@ -62,6 +62,7 @@ fn wanted(stop: Stop) -> Wanted {
     Wanted {
         repository: None,
         target: Target::of(stop),
+        arguments: Vec::new(),
         set: None,
     }
 }

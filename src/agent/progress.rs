@@ -1,16 +1,17 @@
-//! Publishes progress on our own Pod: at most once a second, only what has changed, and never at the backup's cost.
+//! Publishes progress of a Job on our own Pod: at most once a second, only what has changed, and never at the cost of the work.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
-use crate::agent::environment;
-use crate::agent::report::{BackupProgress, PROGRESS_ANNOTATION, Readers};
+use super::environment;
+use super::report::PROGRESS_ANNOTATION;
 
 /// Shortest time between two writes.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,15 +21,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The end is told within this, or not at all: Kubernetes tells it too, a little later.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// How far something is.
+pub trait Progress: Clone + Default + Serialize + Send + Sync + 'static {
+    /// Whether it is no news after `before`.
+    fn is_as(&self, before: &Self) -> bool;
+
+    /// Nothing will follow.
+    fn is_last(&self) -> bool;
+}
+
 /// Takes progress and writes it in the background until it is dropped.
 #[derive(Debug)]
-pub struct Publisher {
-    latest: Sender<Option<BackupProgress>>,
+pub struct Publisher<P> {
+    latest: Sender<Option<P>>,
     writer: Option<JoinHandle<()>>,
 }
 
-impl Publisher {
-    /// Without a service account or a Pod's name, progress goes nowhere and the backup goes on.
+impl<P: Progress> Publisher<P> {
+    /// Without a service account or a Pod's name, progress goes nowhere and the work goes on.
     pub async fn begin(read: impl Fn(&str) -> Option<String>) -> Self {
         let (latest, receiver) = channel(None);
         let pod = environment::optional(&read, "POD_NAME");
@@ -50,30 +60,39 @@ impl Publisher {
         Self { latest, writer }
     }
 
-    /// Tells that pgBackRest has ended, how, and whom its workers have read from.
-    pub async fn end(self, exit: Option<i32>, readers: &Readers) {
-        self.latest.send_modify(|latest| {
-            let last = latest.get_or_insert_default();
-            last.exit = exit;
-            last.readers.clone_from(readers);
-        });
+    /// Tells the last of it, and waits for that to be written.
+    pub async fn end(self, last: impl FnOnce(&mut P)) {
+        self.latest
+            .send_modify(|latest| last(latest.get_or_insert_default()));
         drop(self.latest);
         if let Some(writer) = self.writer
             && tokio::time::timeout(LAST_WORD, writer).await.is_err()
         {
-            tracing::warn!("the end of pgBackRest is not published");
+            tracing::warn!("the end is not published");
         }
     }
 
+    /// Another hand to tell with.
+    #[must_use]
+    pub fn handle(&self) -> Handle<P> {
+        Handle(self.latest.clone())
+    }
+
     /// Nothing is written for equal progress.
-    pub fn tell(&self, progress: BackupProgress) {
-        self.latest.send_if_modified(|latest| {
-            let same = latest.as_ref().is_some_and(|before| {
-                BackupProgress {
-                    at: progress.at,
-                    ..before.clone()
-                } == progress
-            });
+    pub fn tell(&self, progress: P) {
+        self.handle().tell(progress);
+    }
+}
+
+/// Tells progress to a [`Publisher`], which ends whenever it is told to.
+#[derive(Debug, Clone)]
+pub struct Handle<P>(Sender<Option<P>>);
+
+impl<P: Progress> Handle<P> {
+    /// Nothing is written for equal progress.
+    pub fn tell(&self, progress: P) {
+        self.0.send_if_modified(|latest| {
+            let same = latest.as_ref().is_some_and(|before| progress.is_as(before));
             if !same {
                 *latest = Some(progress);
             }
@@ -82,7 +101,7 @@ impl Publisher {
     }
 }
 
-async fn publish(api: Api<Pod>, pod: String, mut latest: Receiver<Option<BackupProgress>>) {
+async fn publish<P: Progress>(api: Api<Pod>, pod: String, mut latest: Receiver<Option<P>>) {
     let parameters = PatchParams {
         field_manager: Some("holdfast-agent".into()),
         ..PatchParams::default()
@@ -100,7 +119,7 @@ async fn publish(api: Api<Pod>, pod: String, mut latest: Receiver<Option<BackupP
         }
         // A look of its own: what it sees is still news to the loop.
         let mut ahead = latest.clone();
-        let ended = ahead.wait_for(|latest| latest.as_ref().is_some_and(|latest| latest.exit.is_some()));
+        let ended = ahead.wait_for(|latest| latest.as_ref().is_some_and(Progress::is_last));
         let _ = tokio::time::timeout(INTERVAL, ended).await;
     }
 }
@@ -110,6 +129,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::agent::report::BackupProgress;
 
     #[test]
     fn equal_progress_at_another_time_is_no_news() {

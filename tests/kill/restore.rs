@@ -1,0 +1,83 @@
+//! Restores under a controller that is killed after each of its writes, and restores that are deleted after each of them: the
+//! cluster runs again in the end, on the restored data or on those that it had.
+
+use holdfast::api::backup::JobState;
+use holdfast::api::{PerconaPGCluster, PerconaPGRestore};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::harness::{Cluster, Scenario, minutes, seconds};
+use crate::mortal::Mortal;
+
+/// The writes by which a restore goes on.
+const STEPS: [&str; 6] = [
+    "finalizers PerconaPGRestore NAME",
+    "status PerconaPGRestore NAME",
+    // The mark that stops the instances, and, the second time, the one that lets them go.
+    "status PerconaPGCluster app",
+    "apply StatefulSet app-",
+    "create Job app-restore-",
+    "annotate Endpoints app-ha",
+];
+
+pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>) {
+    let alive = mortal.live();
+    cluster.ready(scenario, minutes(3)).await;
+    let insert = |row: i32| format!("insert into written values ({row})");
+    scenario.sql(cluster, "create table written (n int)").await;
+    cluster.segment_with(scenario, &insert(1)).await;
+    let between = scenario.sql(cluster, "select clock_timestamp()").await;
+    let segment = cluster.segment_with(scenario, &insert(2)).await;
+    cluster.archived(scenario, &segment).await;
+    alive.end().await;
+
+    ask(scenario, "killed", json!({ "target": { "time": between } })).await;
+    let died = mortal
+        .dies_after_each_write(async || is_restored(scenario, "killed").await)
+        .await;
+    assert_eq!(rows(scenario, cluster).await, "1");
+    for step in STEPS {
+        let begins = step.replace("NAME", "killed");
+        assert!(
+            died.iter().any(|done| done.starts_with(&begins)),
+            "no death after '{begins}': {died:#?}"
+        );
+    }
+    for (number, step) in STEPS.into_iter().enumerate() {
+        let name = format!("deleted-{number}");
+        ask(scenario, &name, json!({})).await;
+        mortal.dies_once(&step.replace("NAME", &name)).await;
+        let api = scenario.api::<PerconaPGRestore>();
+        api.delete(&name, &DeleteParams::default()).await.unwrap();
+        let alive = mortal.live();
+        scenario.gone::<PerconaPGRestore>(&name, minutes(4)).await;
+        cluster.ready(scenario, minutes(3)).await;
+        assert_eq!(rows(scenario, cluster).await, "1", "deleted after {step}");
+        alive.end().await;
+    }
+}
+
+async fn ask(scenario: &Scenario, name: &str, mut spec: Value) {
+    spec["pgCluster"] = json!("app");
+    let restore: PerconaPGRestore = serde_json::from_value(json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name }, "spec": spec,
+    }))
+    .unwrap();
+    scenario.apply(&restore).await;
+    scenario
+        .until(name, "there", seconds(10), |_: &PerconaPGRestore| true)
+        .await;
+}
+
+async fn is_restored(scenario: &Scenario, name: &str) -> bool {
+    let restore: PerconaPGRestore = scenario.api().get(name).await.unwrap();
+    let cluster: PerconaPGCluster = scenario.api().get("app").await.unwrap();
+    let state = restore.status.as_ref().and_then(|status| status.state.clone());
+    let marked = cluster.status.is_some_and(|status| status.restore.is_some());
+    state == Some(JobState::Succeeded) && restore.finalizers().is_empty() && !marked
+}
+
+async fn rows(scenario: &Scenario, cluster: &Cluster) -> String {
+    scenario.sql(cluster, "select n from written order by n").await
+}
