@@ -45,7 +45,7 @@ deploy: ## The operator into the current cluster (KUBECONFIG and IMAGE=…, else
 	@deploy/apply
 
 .PHONY: demo
-demo: ## From a bare machine to a PostgreSQL cluster with backups, step by step
+demo: ## From a bare machine to a PostgreSQL cluster with backups and a restore, step by step
 	@deploy/demo/run
 
 .PHONY: test

@@ -79,17 +79,25 @@ pub struct PerconaPGRestoreSpec {
     /// What becomes of the data that were there before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_data: Option<PreviousData>,
+    /// Seconds from the creation of this object within which the database is restored; else what was there before is brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub deadline_seconds: Option<i64>,
     /// Ends a restore of the same cluster that is under way, instead of waiting for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersede: Option<bool>,
 }
 
-/// Where a restore stops: at one of a time, a position, a transaction, a named restore point or the end of the backup.
+/// Where a restore stops: at one of a time, a position, a transaction, a named restore point, the end of the backup or that of the
+/// timeline before the last restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::rule(
-    "[has(self.time), has(self.lsn), has(self.xid), has(self.name), has(self.immediate) && self.immediate].filter(one, one).size() <= 1",
-    "a target is one of time, lsn, xid, name and immediate"))]
+    "[has(self.time), has(self.lsn), has(self.xid), has(self.name), has(self.immediate) && self.immediate, has(self.previous) && self.previous].filter(one, one).size() <= 1",
+    "a target is one of time, lsn, xid, name, immediate and previous"))]
+#[x_kube(validation = rules::rule(
+    "!has(self.previous) || !self.previous || !has(self.timeline)",
+    "previous names a timeline already"))]
 #[x_kube(validation = rules::rule(
     "!has(self.exclusive) || !self.exclusive || has(self.time) || has(self.lsn) || has(self.xid)",
     "exclusive has a meaning with time, lsn or xid only"))]
@@ -114,6 +122,9 @@ pub struct RestoreTarget {
     /// As soon as the backup is consistent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub immediate: Option<bool>,
+    /// Undoes the last restore: the end of the timeline that was left for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<bool>,
     /// Leaves out what is at the target itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusive: Option<bool>,
@@ -157,6 +168,9 @@ pub struct Preflight {
     /// The timeline that it follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<i64>,
+    /// Where it stops may be on an earlier timeline of the way: it is found first, and then the new timeline begins there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passes_through: Option<bool>,
     /// Whether it is known that the target can be reached. Of a transaction and of a restore point it is not, before all WAL is replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certain: Option<bool>,
@@ -169,6 +183,9 @@ pub struct Preflight {
     /// Bytes of the database as the backup has it: so much room is needed at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_bytes: Option<i64>,
+    /// Bytes that are free on the volume of the primary's WAL, as it was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<i64>,
     /// Bytes that are read from the repository for that, without WAL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_bytes: Option<i64>,

@@ -122,6 +122,9 @@ pub struct RestoreArguments {
     /// The timeline that is followed.
     #[arg(long)]
     timeline: u32,
+    /// Where it stops may be on an earlier timeline of the way to that.
+    #[arg(long)]
+    passes_through: bool,
     /// A position that the end of the WAL must not lie before.
     #[arg(long)]
     at_least: Option<Lsn>,
@@ -150,6 +153,7 @@ impl RestoreArguments {
             target: self.target.clone(),
             exclusive: self.exclusive,
             timeline: self.timeline,
+            passes_through: self.passes_through,
             at_least: self.at_least,
             discard: self.discard,
             bytes: self.bytes,

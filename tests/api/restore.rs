@@ -18,7 +18,7 @@ async fn what_cannot_be_a_restore_is_refused_with_the_reason() {
             "two targets",
             json!({ "spec": { "target": { "time": "2026-11-22 15:12:11+01", "lsn": "0/5000028" } } }),
             "spec.target",
-            "a target is one of time, lsn, xid, name and immediate",
+            "a target is one of time, lsn, xid, name, immediate and previous",
         ),
         (
             "exclusive end of a backup",

@@ -3,8 +3,12 @@ test-e2e: ## End-to-end scenarios, of the deployed operator (SCENARIO=words of a
 	@tests/e2e/run $(SCENARIO)
 
 .PHONY: test-kill
-test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention
+test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention, a restore
 	@tests/e2e/run --kill $(SCENARIO)
+
+.PHONY: test-ledger
+test-ledger: ## Ten restores to moments at random while writers note what is acknowledged to them: ten minutes
+	@tests/e2e/run --ledger $(SCENARIO)
 
 .PHONY: test-outage
 test-outage: ## A store that is out for ten minutes in the middle of a backup, and one that is gone for good: a quarter of an hour

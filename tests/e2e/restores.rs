@@ -1,15 +1,18 @@
 //! Restores in place: what was committed before the target is there and nothing else, all instances follow, and whatever goes wrong
 //! leaves the cluster as it was.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast::api::backup::JobState;
-use holdfast::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
+use holdfast::api::cluster::status::ClusterState;
+use holdfast::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Request, Scenario, condition, kubectl_exec, minutes, seconds};
+use crate::harness::{Cluster, Request, Scenario, condition, kubectl_exec, minutes, seconds, status};
 
 #[tokio::test]
 async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_leaves_it_as_it_was() {
@@ -97,6 +100,92 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
     .await;
 }
 
+#[tokio::test]
+async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
+    Scenario::alone_within(minutes(20), "mishaps", async |scenario| {
+        let mut cluster = Cluster::plain("app", scenario);
+        cluster.instances = 2;
+        cluster.create(scenario).await;
+        cluster.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(4)).await;
+        let ledger = Ledger {
+            scenario,
+            cluster: &cluster,
+        };
+        scenario.fill(&cluster).await;
+        scenario.sql(&cluster, "create table written (n int)").await;
+        let first = ledger.commit(1).await;
+        ledger.commit(2).await;
+
+        // A backup that runs is waited for, and one that comes meanwhile waits.
+        let full = Request::new(&cluster, "full", &["--type=full"]);
+        full.create(scenario).await;
+        scenario.running("full", minutes(1)).await;
+        ledger.ask("behind-a-backup", json!({})).await;
+        ledger.says("behind-a-backup", "InstancesStopped", ("False", "RepositoryBusy")).await;
+        scenario.succeeded("full", minutes(4)).await;
+        ledger.copies("behind-a-backup").await;
+        Request::new(&cluster, "meanwhile", &["--type=incr"]).create(scenario).await;
+        let waits = |backup: &PerconaPGBackup| {
+            condition(&status(backup).conditions, "BackupLeaseAcquired").is_some_and(|said| said.1 == "RestoreUnderWay")
+        };
+        scenario.until("meanwhile", "waiting for the restore", minutes(1), waits).await;
+        // Its Pod, then its Job, are taken away, and the network of what comes after them.
+        let pods = scenario.api::<Pod>();
+        let pod = ledger.pod("behind-a-backup").await;
+        pods.delete(&pod, &DeleteParams::default()).await.unwrap();
+        scenario.tell("its Pod is deleted");
+        ledger.ended("behind-a-backup", JobState::Succeeded).await;
+        scenario.succeeded("meanwhile", minutes(4)).await;
+        assert_eq!(ledger.rows().await, [1, 2]);
+
+        ledger.ask("cut-off", json!({})).await;
+        ledger.copies("cut-off").await;
+        scenario.cut(&ledger.pod("cut-off").await).await;
+        ledger.ended("cut-off", JobState::Succeeded).await;
+        assert_eq!(ledger.rows().await, [1, 2]);
+
+        // A newer one takes the place of one that is at work; then it is undone.
+        ledger.ask("older", json!({})).await;
+        ledger.copies("older").await;
+        ledger.ask("newer", json!({ "supersede": true, "target": { "time": first } })).await;
+        let older = ledger.ended("older", JobState::Failed).await;
+        assert_eq!(condition(&older.conditions, "Complete").unwrap().1, "Superseded");
+        ledger.ended("newer", JobState::Succeeded).await;
+        cluster.ready(scenario, minutes(3)).await;
+        assert_eq!(ledger.rows().await, [1]);
+        ledger.restored("undone", json!({ "target": { "previous": true } })).await;
+        assert_eq!(ledger.rows().await, [1, 2]);
+
+        // A backup that has lost a file is found out, and nothing is lost by it.
+        let lost = ledger.lose_a_file("full").await;
+        let damaged = json!({ "options": [format!("--set={}", status(&scenario.api::<PerconaPGBackup>().get("full").await.unwrap()).backup_name.unwrap())] });
+        let failed = ledger.ends("damaged", damaged, JobState::Failed).await;
+        scenario.tell(&failed.error.unwrap());
+        cluster.ready(scenario, minutes(3)).await;
+        assert_eq!(ledger.rows().await, [1, 2]);
+        std::fs::rename(&lost.0, &lost.1).unwrap();
+
+        // A paused cluster is restored and stays paused; there is no way back by the user's wish.
+        pause(scenario, true).await;
+        let paused = |cluster: &PerconaPGCluster| cluster.status.as_ref().is_some_and(|status| status.state == Some(ClusterState::Paused));
+        scenario.until("app", "paused", minutes(3), paused).await;
+        let spec = json!({ "previousData": "Discard", "target": { "time": first } });
+        ledger.ends("while-paused", spec, JobState::Succeeded).await;
+        scenario.until("app", "still paused", minutes(1), paused).await;
+        pause(scenario, false).await;
+        cluster.ready(scenario, minutes(3)).await;
+        assert_eq!(ledger.rows().await, [1]);
+    })
+    .await;
+}
+
+async fn pause(scenario: &Scenario, paused: bool) {
+    let patch = Patch::Merge(json!({ "spec": { "pause": paused } }));
+    let api = scenario.api::<PerconaPGCluster>();
+    api.patch("app", &PatchParams::default(), &patch).await.unwrap();
+}
+
 /// What was committed, and what is there.
 struct Ledger<'a> {
     scenario: &'a Scenario,
@@ -149,6 +238,53 @@ impl Ledger<'_> {
         assert_eq!(status.state, Some(state), "{name}: {:?}", status.error);
         self.scenario.tell(&format!("{name}: {:?}", status.restored));
         status
+    }
+
+    /// Waits until its Job copies the backup.
+    async fn copies(&self, name: &str) {
+        let copies = |restore: &PerconaPGRestore| {
+            let progress = restore.status.as_ref().and_then(|status| status.progress.clone());
+            progress.is_some_and(|progress| progress.copied.is_some())
+        };
+        self.scenario.until(name, "copying", minutes(4), copies).await;
+    }
+
+    async fn says(&self, name: &str, kind: &str, wanted: (&str, &str)) {
+        let what = format!("{kind}={} for {}", wanted.0, wanted.1);
+        let holds = |restore: &PerconaPGRestore| {
+            let conditions = restore.status.clone().unwrap_or_default().conditions;
+            condition(&conditions, kind).is_some_and(|said| (said.0, said.1) == wanted)
+        };
+        self.scenario.until(name, &what, minutes(1), holds).await;
+    }
+
+    /// The Pod of its Job.
+    async fn pod(&self, name: &str) -> String {
+        let restore: PerconaPGRestore = self.scenario.api().get(name).await.unwrap();
+        let job = restore.status.and_then(|status| status.job_name).unwrap();
+        let running =
+            |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+        let selector = format!("batch.kubernetes.io/job-name={job}");
+        self.scenario
+            .any(&selector, "running", minutes(1), running)
+            .await
+            .name_any()
+    }
+
+    /// Moves a file of a backup out of the store; where it is now, and where it was.
+    async fn lose_a_file(&self, backup: &str) -> (PathBuf, PathBuf) {
+        let backup: PerconaPGBackup = self.scenario.api().get(backup).await.unwrap();
+        let label = status(&backup).backup_name.unwrap();
+        let path = format!("{}/backup/db/{label}/bundle", self.cluster.path);
+        let directory = self.scenario.stores.directory(&self.cluster.bucket, &path);
+        let was = std::fs::read_dir(&directory)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .max()
+            .unwrap();
+        let now = std::env::temp_dir().join(format!("{}-bundle", self.scenario.namespace));
+        std::fs::rename(&was, &now).unwrap();
+        (now, was)
     }
 
     /// Restores, and all instances are there again.

@@ -221,6 +221,7 @@ mod tests {
             target: target.map(str::to_owned),
             exclusive: false,
             timeline: 3,
+            passes_through: false,
             at_least: None,
             discard: false,
             bytes: 0,

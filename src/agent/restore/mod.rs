@@ -48,6 +48,8 @@ pub struct Request {
     pub exclusive: bool,
     /// The timeline that is followed.
     pub timeline: u32,
+    /// Where it stops may be on an earlier one on the way to that.
+    pub passes_through: bool,
     /// Where the WAL is followed to its end: a position that is known to be there, so that an end before it is none.
     pub at_least: Option<Lsn>,
     /// The previous data directory is given up: there is no way back.

@@ -59,13 +59,113 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Recovers, and stops the database cleanly.
+///
+/// PostgreSQL writes into the history of the new timeline that it left the one that it was told to follow, also when it stopped on
+/// an earlier one on the way: a history that says so cannot be followed by everybody. So where that may be, it is
+/// found first where the target is, and then the timeline is followed that is written there.
 pub async fn recover(
     request: &Request,
     layout: &Layout,
     publisher: &Publisher<RestoreProgress>,
     stop: &CancellationToken,
 ) -> Result<Reached, Failed> {
-    let mut child = start(layout).map_err(|error| Failed::volume("PostgreSQL cannot be started", &error))?;
+    if !request.passes_through {
+        return Box::pin(promote(request, layout, &[], publisher, stop)).await;
+    }
+    Box::pin(find(layout, publisher, stop)).await?;
+    let mut timeline = replayed(layout).await?;
+    loop {
+        tracing::info!(timeline, "the target is looked for on this timeline");
+        let follow = format!("recovery_target_timeline={timeline}");
+        let ended = Box::pin(promote(request, layout, &[&follow], publisher, stop)).await;
+        // What was replayed last may have been the end of the one before.
+        match ended {
+            Err(failed) if failed.category == Category::NotReached && timeline != request.timeline => {
+                timeline = after(layout, request.timeline, timeline)?;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Recovers to the target, and stops there before a new timeline begins.
+async fn find(
+    layout: &Layout,
+    publisher: &Publisher<RestoreProgress>,
+    stop: &CancellationToken,
+) -> Result<(), Failed> {
+    let mut child = start(layout, &["recovery_target_action=shutdown"])
+        .map_err(|error| Failed::volume("PostgreSQL cannot be started", &error))?;
+    let (learnt, log) = channel(Log::default());
+    let reading = tokio::spawn(follow(child.stderr.take(), learnt, publisher.handle()));
+    tokio::select! {
+        _ = child.wait() => {}
+        () = stop.cancelled() => {
+            supervise::end(&mut child, Signal::INT, GRACE).await;
+            return Err(Failed::stopped());
+        }
+    }
+    let _ = reading.await;
+    let log = log.borrow();
+    if log.fatal.is_some() || log.stopped.is_none() {
+        return Err(why(&log));
+    }
+    Ok(())
+}
+
+/// The timeline of what was replayed last.
+async fn replayed(layout: &Layout) -> Result<u32, Failed> {
+    let told = Command::new("pg_controldata")
+        .arg("-D")
+        .arg(&layout.data)
+        .env("LC_ALL", "C")
+        .output()
+        .await
+        .map_err(|error| Failed::volume("pg_controldata", &error))?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    minimum_timeline(&text).ok_or_else(|| {
+        let message = "pg_controldata does not tell the timeline that was replayed";
+        Failed::transient(Category::Recovery, message)
+    })
+}
+
+/// `Min recovery ending loc's timeline:  3`.
+fn minimum_timeline(text: &str) -> Option<u32> {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix("Min recovery ending loc's timeline:"))?;
+    value.trim().parse().ok().filter(|timeline| *timeline > 0)
+}
+
+/// The one that follows on the way to another, by the history that was fetched for that.
+fn after(layout: &Layout, target: u32, timeline: u32) -> Result<u32, Failed> {
+    let text = history(layout, target)?;
+    let mut way: Vec<u32> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .collect();
+    way.push(target);
+    let place = way.iter().position(|passed| *passed == timeline);
+    let next = place.and_then(|place| way.get(place + 1));
+    next.copied().ok_or_else(|| {
+        let message = format!("timeline {timeline} is not on the way to timeline {target}");
+        Failed::permanent(Category::Recovery, message)
+    })
+}
+
+fn history(layout: &Layout, timeline: u32) -> Result<String, Failed> {
+    let file = layout.data.join("pg_wal").join(format!("{timeline:08X}.history"));
+    fs::read_to_string(file).map_err(|error| Failed::volume("the history of a timeline", &error))
+}
+
+async fn promote(
+    request: &Request,
+    layout: &Layout,
+    settings: &[&str],
+    publisher: &Publisher<RestoreProgress>,
+    stop: &CancellationToken,
+) -> Result<Reached, Failed> {
+    let mut child =
+        start(layout, settings).map_err(|error| Failed::volume("PostgreSQL cannot be started", &error))?;
     let (learnt, log) = channel(Log::default());
     let stderr = child.stderr.take();
     let reading = tokio::spawn(follow(stderr, learnt, publisher.handle()));
@@ -92,7 +192,7 @@ pub async fn recover(
     judge(request, layout, &observed, &log.borrow())
 }
 
-fn start(layout: &Layout) -> std::io::Result<Child> {
+fn start(layout: &Layout, more: &[&str]) -> std::io::Result<Child> {
     let rules = layout.socket.join("restore_hba.conf");
     fs::create_dir_all(&layout.socket)?;
     fs::write(&rules, "local all postgres peer\n")?;
@@ -101,7 +201,7 @@ fn start(layout: &Layout) -> std::io::Result<Child> {
         .arg("-D")
         .arg(&layout.data)
         .args(["-p", &PORT.to_string()]);
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(more) {
         command.args(["-c", setting]);
     }
     command
@@ -190,12 +290,7 @@ fn judge(request: &Request, layout: &Layout, observed: &Observation, log: &Log) 
             ),
         ));
     }
-    let history = layout
-        .data
-        .join("pg_wal")
-        .join(format!("{:08X}.history", observed.timeline));
-    let text = fs::read_to_string(&history)
-        .map_err(|error| Failed::volume("the history of the new timeline", &error))?;
+    let text = history(layout, observed.timeline)?;
     let Some(began) = began(&text) else {
         let message = format!("the history of timeline {} cannot be read", observed.timeline);
         return Err(Failed::permanent(Category::Recovery, message));
@@ -213,7 +308,7 @@ fn judge(request: &Request, layout: &Layout, observed: &Observation, log: &Log) 
     Ok(Reached {
         lsn: began.to_string(),
         timeline: observed.timeline,
-        last_commit: log.last_commit,
+        last_commit: log.last_commit.or_else(|| observed.writing.as_ref()?.last_commit),
         stopped: log.stopped.clone(),
         system_identifier: observed.system_identifier.clone(),
     })
@@ -250,6 +345,38 @@ mod tests {
         assert_eq!(away.category, Category::Wal);
         assert_ne!(missed.code, away.code);
         assert_eq!(why(&Log::default()).code, away.code);
+    }
+
+    #[test]
+    fn the_timeline_that_was_replayed_is_told_by_the_control_file() {
+        let text =
+            "Minimum recovery ending location:     0/22007250\nMin recovery ending loc's timeline:   3\n";
+        assert_eq!(minimum_timeline(text), Some(3));
+        assert_eq!(
+            minimum_timeline("Min recovery ending loc's timeline:   0\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_next_timeline_on_the_way_is_the_one_of_the_history() {
+        let volume = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            data: volume.path().to_owned(),
+            version: "18".to_owned(),
+            wal: volume.path().join("pg_wal"),
+            socket: volume.path().to_owned(),
+            keys: Vec::new(),
+        };
+        fs::create_dir(&layout.wal).unwrap();
+        fs::write(
+            layout.wal.join("00000005.history"),
+            "1\t0/27000000\tx\n\n4\t0/28000000\ty\n",
+        )
+        .unwrap();
+        assert_eq!(after(&layout, 5, 1).ok(), Some(4));
+        assert_eq!(after(&layout, 5, 4).ok(), Some(5));
+        assert!(after(&layout, 5, 3).is_err());
     }
 
     #[test]

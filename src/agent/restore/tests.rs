@@ -37,6 +37,7 @@ impl Volume {
                 target: None,
                 exclusive: false,
                 timeline: 1,
+                passes_through: false,
                 at_least: None,
                 discard,
                 bytes: 1,

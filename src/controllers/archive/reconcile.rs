@@ -24,7 +24,7 @@ use crate::controllers::round::Failure;
 use crate::telemetry::labels::Cluster as Measured;
 
 /// The first look at a repository is waited for so long.
-const FIRST_LOOK: Duration = Duration::from_secs(30);
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// What is told by others is looked at after this time in any case.
 const LATER: Duration = Duration::from_mins(10);
 

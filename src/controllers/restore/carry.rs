@@ -11,7 +11,7 @@ use kube::core::DeserializeGuard;
 use serde_json::json;
 
 use super::FIELD_MANAGER;
-use super::decide::{Step, next};
+use super::decide::{Facts, Step, next};
 use super::job::{Kind, command, job, job_name, undo_command};
 use super::reconcile::{Shared, tell};
 use super::scene::Scene;
@@ -51,7 +51,7 @@ pub struct One<'a> {
 impl One<'_> {
     /// What is to be done.
     pub fn step(&self) -> Step {
-        next(&self.scene.facts(self.restore))
+        next(&self.facts())
     }
 
     /// Does it.
@@ -88,6 +88,10 @@ impl One<'_> {
         }
     }
 
+    fn facts(&self) -> Facts {
+        self.scene.facts(self.restore, self.now)
+    }
+
     fn draft(&self) -> Draft<'_> {
         Draft::of(self.restore, self.now)
     }
@@ -119,7 +123,7 @@ impl One<'_> {
     }
 
     async fn wait_for_turn(&self) -> Result<Action, Failure> {
-        let facts = self.scene.facts(self.restore);
+        let facts = self.facts();
         let what = facts
             .before
             .unwrap_or_else(|| "another restore is under way".to_owned());
@@ -323,6 +327,10 @@ impl One<'_> {
             let what = format!("PerconaPGRestore {} took its place", newer.name_any());
             return self.not_restored(Reason::Superseded, &what).await;
         }
+        if is_late(self.restore, self.now) {
+            let what = "spec.deadlineSeconds are over";
+            return self.not_restored(Reason::DeadlineExceeded, what).await;
+        }
         let outcome = self
             .scene
             .outcome(self.scene.job.as_ref())
@@ -364,6 +372,13 @@ impl One<'_> {
             self.write(draft).await?;
             return Ok(Action::requeue(SOON));
         }
+        if is_late(self.restore, self.now) {
+            let mut draft = self.draft();
+            let what = "spec.deadlineSeconds are over, and nothing was changed";
+            draft.failed(&Refused::new(Reason::DeadlineExceeded, what));
+            self.write(draft).await?;
+            return Ok(Action::requeue(SOON));
+        }
         self.let_go().await
     }
 
@@ -374,7 +389,7 @@ impl One<'_> {
         let said = condition.map_or_else(String::new, |condition| condition.message.clone());
         let reason = condition.and_then(|condition| Reason::from_word(&condition.reason));
         let mut draft = self.draft();
-        if self.scene.facts(self.restore).given_up {
+        if self.facts().given_up {
             draft.failed(&Refused::new(Reason::NothingToReturnTo, said));
         } else {
             draft.failed_as_told(reason.unwrap_or(Reason::RestoreFailed), said);
@@ -508,6 +523,20 @@ impl One<'_> {
             .await
             .map(|_| ())
     }
+}
+
+/// Its time is over.
+pub fn is_late(restore: &PerconaPGRestore, now: DateTime<Utc>) -> bool {
+    let created = restore
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(time::from_kubernetes);
+    let limit = restore
+        .spec
+        .deadline_seconds
+        .and_then(chrono::TimeDelta::try_seconds);
+    matches!((created, limit), (Some(created), Some(limit)) if now > created + limit)
 }
 
 /// The object stays until the cluster is on its previous or on the restored data.

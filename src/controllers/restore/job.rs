@@ -21,7 +21,7 @@ const RETRIES: i32 = 6;
 /// Bringing a directory back is two renames: what stands against it may last longer.
 const UNDO_RETRIES: i32 = 20;
 /// Beside the database, room for WAL while it is replayed.
-const WAL_BYTES: i64 = 256 << 20;
+pub const WAL_BYTES: i64 = 256 << 20;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,9 @@ pub fn command(
     );
     if let Some(system_identifier) = system_identifier {
         add("system-identifier", system_identifier.to_string());
+    }
+    if found.passes_through == Some(true) {
+        command.push("--passes-through".to_owned());
     }
     if wanted.target.exclusive {
         command.push("--exclusive".to_owned());

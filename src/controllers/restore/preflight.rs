@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::job::WAL_BYTES;
 use super::wanted::{Refused, Wanted};
 use crate::api::restore::{Preflight, RepositoryAnswer};
 use crate::api::{Reason, time};
 use crate::controllers::archive::News;
 use crate::domain::restore::{Choice, Offer, Refusal, Source, Stop, best, choose};
+use crate::domain::size::Bytes;
+use crate::domain::wal::Lsn;
 use crate::domain::windows::Backup;
 use crate::pgbackrest::repository::BackupEntry;
 use crate::survey::Picture;
@@ -20,6 +23,18 @@ pub struct Seen {
     pub news: News,
 }
 
+impl Seen {
+    /// The newest timeline of which there is WAL to restore from.
+    pub fn newest_timeline(&self) -> Option<u32> {
+        let picture = self.news.picture.as_deref()?;
+        let backups = picture.recovery.backups.iter();
+        backups
+            .flat_map(|backup| &backup.reaches)
+            .map(|reach| reach.timeline)
+            .max()
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
@@ -27,6 +42,30 @@ pub struct Assessment {
     pub preflight: Preflight,
     /// Whether it can be done, and if not, why.
     pub verdict: Result<(), Refused>,
+    /// The target is a time that has passed, or a position behind them all, and all WAL up to the archive's end is there: what follows may bring it within reach.
+    pub may_arrive: bool,
+}
+
+impl Assessment {
+    /// Refuses what has no room beside the data that are there; `free` bytes are, as the primary has seen last.
+    pub fn has_room_beside(&mut self, free: Option<u64>) {
+        let Some(free) = free.and_then(|free| i64::try_from(free).ok()) else {
+            return;
+        };
+        self.preflight.free_bytes = Some(free);
+        let wanted = self.preflight.database_bytes.map(|bytes| bytes + WAL_BYTES);
+        if let (true, Some(wanted)) = (self.verdict.is_ok(), wanted.filter(|wanted| *wanted > free)) {
+            let readable = |bytes: i64| Bytes(bytes.unsigned_abs());
+            self.verdict = Err(Refused::new(
+                Reason::NoRoomForPrevious,
+                format!(
+                    "Beside the data that are there {} are needed, and {} are free",
+                    readable(wanted),
+                    readable(free)
+                ),
+            ));
+        }
+    }
 }
 
 /// Assesses a restore. `seen` are the repositories that it may be done from.
@@ -44,6 +83,7 @@ pub fn assess(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> Assessment 
     let Some((name, why)) = best(&offers, &wanted.target) else {
         return Assessment {
             verdict: Err(refused(&answers)),
+            may_arrive: may_arrive(wanted, seen, now),
             preflight,
         };
     };
@@ -64,7 +104,29 @@ pub fn assess(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> Assessment 
     Assessment {
         preflight,
         verdict: Ok(()),
+        may_arrive: false,
     }
+}
+
+fn may_arrive(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> bool {
+    let behind = match wanted.target.stop {
+        Stop::Time(at) => at <= now && newest(seen).is_none_or(|newest| newest < at),
+        // How far the database is by now is not asked: one that is not there yet is waited for like one that never will be.
+        Stop::Lsn(position) => furthest(seen).is_none_or(|furthest| furthest < position),
+        _ => false,
+    };
+    let whole = |seen: &Seen| {
+        let picture = seen.news.picture.as_deref();
+        seen.news.trouble.is_none() && picture.is_some_and(|picture| picture.recovery.gaps.is_empty())
+    };
+    behind && seen.iter().any(whole)
+}
+
+/// The last position that is known to be reached.
+fn furthest(seen: &[Seen]) -> Option<Lsn> {
+    let pictures = seen.iter().filter_map(|seen| seen.news.picture.as_deref());
+    let windows = pictures.flat_map(|picture| &picture.recovery.windows);
+    windows.filter_map(|window| window.to_lsn).max()
 }
 
 /// What one repository has to say.
@@ -174,6 +236,7 @@ fn fill(preflight: &mut Preflight, choice: &Choice, entry: Option<&BackupEntry>)
     preflight.backup_completed = Some(time::to_kubernetes(choice.stopped));
     preflight.timeline = Some(i64::from(choice.timeline));
     preflight.certain = Some(choice.certain);
+    preflight.passes_through = choice.passes_through.then_some(true);
     preflight.first_segment = choice.first_segment.map(|segment| segment.to_string());
     preflight.last_segment = Some(choice.last_segment.to_string());
     preflight.latest_position = choice.position.map(|position| position.to_string());

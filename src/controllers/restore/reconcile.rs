@@ -11,18 +11,27 @@ use kube::runtime::events::EventType;
 
 use super::carry::{One, hold, let_go};
 use super::decide::Step;
-use super::preflight::assess;
+use super::preflight::{Seen, assess};
 use super::wanted::{Refused, Wanted};
 use super::{FIELD_MANAGER, dereference, scene, status};
+use crate::agent::report::InstanceReport;
 use crate::api::backup::JobState;
+use crate::api::cluster::status::PerconaPGClusterStatus;
+use crate::api::conditions;
 use crate::api::names::FINALIZER_RESTORE;
-use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
+use crate::api::restore::PreviousData;
+use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Fleet, Key, Restore};
 use crate::controllers::round::Failure;
+use crate::domain::restore::Timeline;
 
 /// A restore and its cluster may be applied together, in any order.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// What was committed just now is archived within PostgreSQL's `archive_timeout`, a minute, and the time that sending it takes.
+const ARCHIVING: TimeDelta = TimeDelta::minutes(3);
+/// Whether it has been is looked at so often.
+const ARRIVES: Duration = Duration::from_secs(5);
 /// What was written is looked at again.
 const SOON: Duration = Duration::from_secs(1);
 /// What is waited for wakes us; this is for the end of patience.
@@ -78,8 +87,13 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
         if going {
             return Ok(Action::await_change());
         }
-        let looked = Box::pin(look(&shared, restore, &wanted, cluster, now)).await?;
-        return tell(&shared, restore, looked).await;
+        return match Box::pin(look(&shared, restore, &wanted, cluster, now)).await? {
+            Looked::Yet(status) => {
+                tell(&shared, restore, status).await?;
+                Ok(Action::requeue(ARRIVES))
+            }
+            Looked::At(status) => tell(&shared, restore, status).await,
+        };
     }
     let context = &shared.context;
     let scene = Box::pin(scene::read(context, &shared.fleet, cluster.clone(), restore)).await?;
@@ -105,7 +119,13 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
         .is_some_and(|status| status.preflight.is_some());
     // What was found when it began to wait may be long ago when its turn has come.
     if step == Step::Stop || step == Step::WaitForTurn && !known {
-        let looked = Box::pin(look(&shared, restore, &wanted, cluster, now)).await?;
+        let looked = match Box::pin(look(&shared, restore, &wanted, cluster, now)).await? {
+            Looked::Yet(status) => {
+                tell(&shared, restore, status).await?;
+                return Ok(Action::requeue(ARRIVES));
+            }
+            Looked::At(status) => status,
+        };
         let refused = looked.state.as_ref().is_some_and(JobState::is_terminal);
         tell(&shared, restore, looked).await?;
         if refused || step == Step::WaitForTurn {
@@ -122,10 +142,59 @@ async fn look(
     wanted: &Wanted,
     cluster: PerconaPGCluster,
     now: DateTime<Utc>,
-) -> Result<PerconaPGRestoreStatus, Failure> {
+) -> Result<Looked, Failure> {
+    let leads = cluster.status.as_ref().is_some_and(has_primary);
+    let key = Key::of(&cluster.metadata);
     let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
     let seen = Box::pin(looking).await?;
-    Ok(status::looked_at(restore, assess(wanted, &seen, now), Utc::now()))
+    let mut assessment = assess(wanted, &seen, now);
+    let created = restore
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map(time::from_kubernetes);
+    let free = primary(shared, &key)
+        .and_then(|report| report.archiver?.volume)
+        .map(|volume| volume.free);
+    if restore.spec.previous_data.unwrap_or_default() == PreviousData::Keep {
+        assessment.has_room_beside(free);
+    }
+    let unseen = wanted.target.timeline == Timeline::Left
+        && primary(shared, &key).and_then(|report| report.timeline)
+            > seen.iter().filter_map(Seen::newest_timeline).max();
+    if unseen {
+        assessment.verdict = Err(Refused::new(
+            Reason::TimelineUnclear,
+            "no WAL of the timeline that the primary writes is archived yet, so it is not known which one was left for it",
+        ));
+    }
+    if leads && (assessment.may_arrive || unseen) && created.is_some_and(|created| now < created + ARCHIVING)
+    {
+        return Ok(Looked::Yet(status::not_archived_yet(restore, assessment, now)));
+    }
+    Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
+}
+
+/// What the instance says of itself that takes writes.
+fn primary(shared: &Shared, cluster: &Key) -> Option<InstanceReport> {
+    let pods = shared.fleet.pods(cluster);
+    let reports = pods.iter().filter_map(scene::report);
+    reports
+        .filter(|report| report.in_recovery == Some(false))
+        .max_by_key(|report| report.timeline)
+}
+
+/// What a look came to.
+enum Looked {
+    /// The WAL of the target may be on its way.
+    Yet(PerconaPGRestoreStatus),
+    /// This.
+    At(PerconaPGRestoreStatus),
+}
+
+fn has_primary(status: &PerconaPGClusterStatus) -> bool {
+    let archiving = conditions::find(&status.conditions, ConditionType::ArchivingHealthy.as_str());
+    archiving.is_some_and(|archiving| archiving.status == "True")
 }
 
 /// The cluster, where it has what is asked for.

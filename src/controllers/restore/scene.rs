@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 
+use super::carry::is_late;
 use super::decide::{Facts, Mark, Work};
 use super::job::{Kind, job_name};
 use super::reconcile::is_terminal;
@@ -108,11 +110,13 @@ fn others(fleet: &Fleet, cluster: &Key, restore: &PerconaPGRestore) -> Vec<Perco
 
 impl Scene {
     /// What there is to decide from.
-    pub fn facts(&self, restore: &PerconaPGRestore) -> Facts {
+    pub fn facts(&self, restore: &PerconaPGRestore, now: DateTime<Utc>) -> Facts {
         let cluster = &self.observed.cluster;
         let undone = self.outcome(self.undo.as_ref());
         Facts {
-            unwanted: restore.metadata.deletion_timestamp.is_some() || self.superseded_by(restore).is_some(),
+            unwanted: restore.metadata.deletion_timestamp.is_some()
+                || self.superseded_by(restore).is_some()
+                || is_late(restore, now),
             before: self.before(restore),
             mark: self.mark(restore),
             stopped: self.is_stopped(),
@@ -233,7 +237,8 @@ impl Scene {
     }
 }
 
-fn report(pod: &Pod) -> Option<InstanceReport> {
+/// What an instance says of itself.
+pub fn report(pod: &Pod) -> Option<InstanceReport> {
     serde_json::from_str(pod.annotations().get(INSTANCE_ANNOTATION)?).ok()
 }
 

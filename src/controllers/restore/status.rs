@@ -61,6 +61,32 @@ pub fn looked_at(
     draft.status
 }
 
+/// The WAL of the target may be on its way.
+#[must_use]
+pub fn not_archived_yet(
+    restore: &PerconaPGRestore,
+    assessment: Assessment,
+    now: DateTime<Utc>,
+) -> PerconaPGRestoreStatus {
+    let mut draft = Draft::of(restore, now);
+    let what = format!(
+        "The target is {}, and the WAL of that time is not archived yet: it is waited for",
+        assessment.preflight.target.unwrap_or_default()
+    );
+    draft.status.state = Some(JobState::New);
+    draft.say(
+        ConditionType::PreflightPassed,
+        Status::Unknown,
+        Reason::InProgress,
+        &what,
+    );
+    draft.progress(RestoreProgress {
+        message: "waiting for the WAL of the target".to_owned(),
+        ..RestoreProgress::default()
+    });
+    draft.status
+}
+
 impl<'a> Draft<'a> {
     /// From what it is.
     pub fn of(restore: &'a PerconaPGRestore, now: DateTime<Utc>) -> Self {

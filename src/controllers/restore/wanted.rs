@@ -76,7 +76,10 @@ fn typed(target: &RestoreTarget) -> Result<Target, TargetError> {
         None if target.immediate == Some(true) => ("immediate", ""),
         None => ("default", ""),
     };
-    let timeline = target.timeline.as_deref().map(Timeline::read).transpose()?;
+    let timeline = match (target.previous, &target.timeline) {
+        (Some(true), _) => Some(Timeline::Left),
+        (_, named) => named.as_deref().map(Timeline::read).transpose()?,
+    };
     Ok(Target {
         // The kinds above are all known.
         stop: Stop::read(kind, value)?.unwrap_or(Stop::Latest),
@@ -111,6 +114,7 @@ mod tests {
     #[case(json!({"target": {"xid": "731"}}), "transaction 731")]
     #[case(json!({"target": {"name": "before"}}), "restore point 'before'")]
     #[case(json!({"target": {"immediate": true}}), "the end of the backup")]
+    #[case(json!({"target": {"previous": true}}), "the latest that can be reached on the timeline that was left last")]
     #[case(json!({"target": {"timeline": "latest"}}), "the latest that can be reached on the newest timeline")]
     #[case(json!({"options": ["--type=time", "--target=\"2022-11-30 15:12:11+03\""]}), "2022-11-30 12:12:11 UTC")]
     fn a_target_is_understood_whichever_way_it_is_written(#[case] spec: Value, #[case] understood: &str) {

@@ -17,7 +17,7 @@ use super::status::{self, Done, Problem};
 use crate::api::cluster::retention::RepositoryRetention;
 use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, Reason};
-use crate::controllers::backup::ended;
+use crate::controllers::backup::{ended, job_ended};
 use crate::controllers::cluster::build::repository_job::last_words;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
@@ -291,7 +291,8 @@ impl One<'_> {
         Ok(Done {
             labels,
             wal_from: wal.map(|wal| wal.from.as_str().to_owned()),
-            at: self.now,
+            // Not now: told again by a controller that was restarted, it must be the same.
+            at: job_ended(job).unwrap_or(self.now),
         })
     }
 

@@ -176,6 +176,8 @@ impl Ancestry {
     }
 }
 
+/// A recovery that stops before it has come to the timeline that it was told to follow leaves that one behind all the same, by its
+/// history: positions fall there. PostgreSQL takes the newest entry that a position fits into (`tliOfPointInHistory`).
 fn legs(timeline: u32, history: Option<&History>) -> Vec<Leg> {
     let mut begin = Lsn(0);
     let mut legs = Vec::new();
@@ -192,5 +194,18 @@ fn legs(timeline: u32, history: Option<&History>) -> Vec<Leg> {
         begin,
         end: None,
     });
-    legs
+    let mut limit: Option<Lsn> = None;
+    let mut newest_first = Vec::new();
+    for leg in legs.into_iter().rev() {
+        let end = match (leg.end, limit) {
+            (Some(end), Some(limit)) => Some(end.min(limit)),
+            (end, limit) => end.or(limit),
+        };
+        if end.is_none_or(|end| leg.begin <= end) {
+            limit = Some(leg.begin);
+            newest_first.push(Leg { end, ..leg });
+        }
+    }
+    newest_first.reverse();
+    newest_first
 }

@@ -344,3 +344,25 @@ fn a_path_leads_along_the_ancestors_and_reads_the_segment_of_a_switch_from_the_s
     );
     assert!(ancestry.path(9).is_empty());
 }
+
+/// As PostgreSQL writes it when a recovery that was to follow timeline 3 stopped on timeline 1.
+#[test]
+fn a_path_that_left_an_ancestor_before_others_goes_on_from_there() {
+    let text = b"1\t0/7000000\tx\n2\t0/8000000\tx\n3\t0/5000100\tx\n4\t0/6000000\tx\n";
+    let histories = [(5, History::parse(5, text).unwrap())];
+    let ancestry = Ancestry::new(&histories.into(), []);
+    let lsn = |text: &str| text.parse().unwrap();
+    let legs: Vec<_> = ancestry
+        .path(5)
+        .iter()
+        .map(|leg| (leg.timeline, leg.begin, leg.end))
+        .collect();
+    assert_eq!(
+        legs,
+        [
+            (1, lsn("0/0"), Some(lsn("0/5000100"))),
+            (4, lsn("0/5000100"), Some(lsn("0/6000000"))),
+            (5, lsn("0/6000000"), None),
+        ]
+    );
+}

@@ -99,6 +99,7 @@ mod tests {
                 stopped: at(stopped),
                 latest: Some(at(latest)),
                 position: None,
+                passes_through: false,
                 by_position: None,
                 certain: true,
             }),

@@ -53,6 +53,9 @@ pub struct Choice {
     pub latest: Option<DateTime<Utc>>,
     /// Where that is in the WAL.
     pub position: Option<Lsn>,
+    /// Where it stops may be on an earlier timeline of the way: which one is known only when it stops. The new timeline has to begin
+    /// there, and PostgreSQL would have it begin on the one that it was told to follow.
+    pub passes_through: bool,
     /// The target is the time of the very last commit, and has to be named by its position: PostgreSQL knows that a time is reached
     /// only by the end of a later transaction.
     pub by_position: Option<Lsn>,
@@ -73,6 +76,8 @@ pub enum Refusal {
     BackupTooLate(Label),
     /// No recovery gets onto the timeline that was asked for.
     NoSuchTimeline(u32),
+    /// No timeline was ever left.
+    NothingLeft,
     /// It is not known when this timeline began, so a time alone does not say which branch it is on.
     BranchUnknown(u32),
     /// The target lies where no recovery can stop.
@@ -98,7 +103,7 @@ impl Refusal {
             Self::BackupTooLate(_) | Self::Unreachable { .. } | Self::PositionUnreachable { .. } => {
                 "target-unreachable"
             }
-            Self::NoSuchTimeline(_) | Self::BranchUnknown(_) => "no-timeline",
+            Self::NoSuchTimeline(_) | Self::NothingLeft | Self::BranchUnknown(_) => "no-timeline",
         }
     }
 }
@@ -130,6 +135,9 @@ impl fmt::Display for Refusal {
                 write!(f, "{label} ended after the target: an earlier backup is needed")
             }
             Self::NoSuchTimeline(number) => write!(f, "no backup leads to timeline {number}"),
+            Self::NothingLeft => {
+                f.write_str("no timeline was left for another that is here: there is no restore to undo")
+            }
             Self::BranchUnknown(number) => write!(
                 f,
                 "it is not known when timeline {number} began, so the time alone does not say which timeline is meant: name it"
@@ -177,6 +185,7 @@ impl Way<'_> {
             stopped: self.backup.stopped,
             latest: self.reach.to,
             position: self.reach.to_lsn,
+            passes_through: false,
             by_position: None,
             certain,
         }
@@ -201,15 +210,36 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
             _ => set.map_or(Refusal::NoBackup, |label| Refusal::BackupTooLate(label.clone())),
         });
     }
+    let several = |way: &Way<'_>| way.reach.timelines.len() > 1;
     let newest = |ways: Vec<Way<'_>>, certain: bool| {
         let best = ways.into_iter().max_by_key(|way| {
             // A page that is known to be damaged is the last choice.
             (!way.backup.page_errors, way.backup.stopped)
         });
-        best.map(|way| way.choice(certain))
+        best.map(|way| Choice {
+            passes_through: several(&way),
+            ..way.choice(certain)
+        })
     };
     match &target.stop {
-        Stop::Latest | Stop::Immediate => newest(own, true).ok_or(Refusal::NoBackup),
+        Stop::Latest => {
+            let choice = newest(own, true).ok_or(Refusal::NoBackup)?;
+            Ok(Choice {
+                passes_through: false,
+                ..choice
+            })
+        }
+        Stop::Immediate => {
+            let choice = newest(own, true).ok_or(Refusal::NoBackup)?;
+            let of_backup = source.backups.iter().find(|backup| backup.label == choice.backup);
+            let timeline = of_backup.and_then(|backup| Some(backup.wal?.last.timeline()));
+            Ok(Choice {
+                // It is consistent on its own.
+                timeline: timeline.unwrap_or(choice.timeline),
+                passes_through: false,
+                ..choice
+            })
+        }
         Stop::Time(at) => {
             let before = own.iter().filter(|way| way.backup.stopped <= *at);
             let before: Vec<Way<'_>> = before.copied().collect();
@@ -225,8 +255,16 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
                 .find(|way| way.reach.to == Some(*at) && !target.exclusive);
             let by_position = last.and_then(|way| way.reach.to_lsn);
             let choice = newest(serve, true).ok_or_else(|| unreachable(source, *at))?;
+            let by_position = by_position.filter(|_| choice.latest == Some(*at));
+            let began = source
+                .branches
+                .iter()
+                .find(|branch| branch.timeline == choice.timeline);
+            // All that was committed on the way to a timeline was committed before that began.
+            let on_the_last = began.is_some_and(|branch| branch.began.is_some_and(|began| began <= *at));
             Ok(Choice {
-                by_position: by_position.filter(|_| choice.latest == Some(*at)),
+                passes_through: choice.passes_through && by_position.is_none() && !on_the_last,
+                by_position,
                 ..choice
             })
         }
@@ -247,7 +285,11 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
         // Where it is nobody knows before it is replayed: the oldest backup gets there in any case.
         Stop::Xid(_) | Stop::Name(_) => {
             let oldest = own.into_iter().min_by_key(|way| way.backup.stopped);
-            oldest.map(|way| way.choice(false)).ok_or(Refusal::NoBackup)
+            let choice = oldest.map(|way| Choice {
+                passes_through: several(&way),
+                ..way.choice(false)
+            });
+            choice.ok_or(Refusal::NoBackup)
         }
     }
 }
@@ -301,6 +343,7 @@ fn on_branch<'a>(source: &Source<'_>, target: &Target, all: &[Way<'a>]) -> Resul
             }
             found
         }
+        (Timeline::Left, _) => to(left(all, newest).ok_or(Refusal::NothingLeft)?),
         (Timeline::Current, _) => {
             let own = |way: &&Way<'_>| {
                 let timeline = way.backup.wal.map(|wal| wal.last.timeline());
@@ -325,6 +368,13 @@ fn on_branch<'a>(source: &Source<'_>, target: &Target, all: &[Way<'a>]) -> Resul
         (Timeline::Latest | Timeline::Natural, _) => to(newest),
     };
     Ok(found)
+}
+
+/// The timeline that was left last: the newest but one that can be followed to an end of its own. What goes on to its end on another
+/// has none.
+fn left(all: &[Way<'_>], newest: u32) -> Option<u32> {
+    let ends = all.iter().map(|way| way.reach.timeline);
+    ends.filter(|timeline| *timeline != newest).max()
 }
 
 /// The timeline that took writes at a time: of those that had begun, the one that began last.

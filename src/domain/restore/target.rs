@@ -60,6 +60,8 @@ pub enum Timeline {
     Latest,
     /// The backup's own.
     Current,
+    /// The one that was left last, for an earlier moment of another.
+    Left,
     /// This one.
     Number(u32),
 }
@@ -186,6 +188,7 @@ impl fmt::Display for Target {
             Timeline::Natural => Ok(()),
             Timeline::Latest => f.write_str(" on the newest timeline"),
             Timeline::Current => f.write_str(" on the backup's own timeline"),
+            Timeline::Left => f.write_str(" on the timeline that was left last"),
             Timeline::Number(number) => write!(f, " on timeline {number}"),
         }
     }

@@ -22,7 +22,15 @@ use super::{Stores, diagnostics};
 static PLACES: Semaphore = Semaphore::const_new(4);
 
 /// These take longer than the others: were one of them the last to begin, all would wait for it.
-const LONG: [&str; 7] = ["day", "dropped", "kinds", "recovery", "restores", "simulated", "timelines"];
+const LONG: [&str; 7] = [
+    "day",
+    "dropped",
+    "kinds",
+    "recovery",
+    "restores",
+    "simulated",
+    "timelines",
+];
 
 /// An ordinary scenario ends within this.
 pub const LIMIT: Duration = Duration::from_mins(12);

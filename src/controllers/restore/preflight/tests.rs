@@ -114,6 +114,26 @@ fn a_target_that_cannot_be_reached_is_refused_with_what_each_repository_says() {
 }
 
 #[test]
+fn a_time_that_has_passed_may_still_come_within_reach_where_no_wal_is_missing() {
+    let may = |stop: Stop, seen: &[Seen]| assess(&wanted(stop), seen, at(100)).may_arrive;
+    assert!(may(Stop::Time(at(90)), &[seen("repo1", 40, 80, 400)]));
+    // It is yet to come, or lies before all there is.
+    assert!(!may(Stop::Time(at(101)), &[seen("repo1", 40, 80, 400)]));
+    assert!(!may(Stop::Time(at(30)), &[seen("repo1", 40, 80, 400)]));
+    assert!(!may(Stop::Time(at(90)), &[unreadable("repo1")]));
+}
+
+#[test]
+fn what_has_no_room_beside_the_data_that_are_there_is_refused_before_anything_is_stopped() {
+    let mut found = assess(&wanted(Stop::Latest), &[seen("repo1", 40, 80, 400)], at(100));
+    found.has_room_beside(None);
+    found.has_room_beside(Some(1 << 30));
+    assert_eq!(found.verdict, Ok(()));
+    found.has_room_beside(Some(1 << 20));
+    assert_eq!(found.verdict.unwrap_err().reason, Reason::NoRoomForPrevious);
+}
+
+#[test]
 fn a_repository_that_cannot_be_read_now_is_not_chosen_for_what_it_held_before() {
     let found = assess(&wanted(Stop::Latest), &[unreadable("repo1")], at(100));
     assert_eq!(found.verdict.unwrap_err().reason, Reason::CredentialsRefused);

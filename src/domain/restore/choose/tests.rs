@@ -175,6 +175,20 @@ fn a_time_that_cannot_be_reached_is_refused_with_the_nearest_on_both_sides(
 }
 
 #[test]
+fn the_timeline_that_was_left_last_is_gone_back_to() {
+    let previous = Target {
+        timeline: Timeline::Left,
+        ..Target::default()
+    };
+    assert_eq!(went_back().chosen(&previous), Ok((30, 1)));
+    let mut never = went_back();
+    for backup in &mut never.recovery.backups {
+        backup.reaches.retain(|reach| reach.timeline == 2);
+    }
+    assert_eq!(never.chosen(&previous), Err(Refusal::NothingLeft));
+}
+
+#[test]
 fn a_branch_that_is_named_is_followed() {
     let target = |minute: i64, timeline: Timeline| Target {
         timeline,
