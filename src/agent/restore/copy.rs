@@ -24,6 +24,9 @@ use crate::pgbackrest::output::Report;
 
 /// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
 const GRACE: Duration = Duration::from_secs(20);
+/// A file of the backup is not what its manifest says, or is not there (`ChecksumError`, `FileMissingError`): trying again would
+/// only keep the cluster stopped for longer.
+const DAMAGED: [i32; 2] = [26, 55];
 /// By these a directory is known as a database, or as one that is being restored.
 const MARKS: [&str; 2] = ["backup.manifest", "PG_VERSION"];
 
@@ -89,6 +92,7 @@ pub async fn copy(
     });
     Err(Failed {
         code: match failure.permanence {
+            _ if status.is_some_and(|status| DAMAGED.contains(&status)) => exit::PERMANENT,
             Permanence::Permanent => exit::PERMANENT,
             Permanence::Transient => exit::TRANSIENT,
         },

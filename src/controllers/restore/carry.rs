@@ -244,6 +244,11 @@ impl One<'_> {
     }
 
     async fn follow(&self) -> Result<Action, Failure> {
+        if let Some(failed) = self.scene.outcome(self.scene.job.as_ref()) {
+            return self
+                .progress(&format!("it is tried again: {}", failed.message))
+                .await;
+        }
         let Some(seen) = self.scene.progress() else {
             return self.progress("the Job is starting").await;
         };

@@ -9,7 +9,6 @@ use crate::api::{Reason, time};
 use crate::controllers::archive::News;
 use crate::domain::restore::{Choice, Offer, Refusal, Source, Stop, best, choose};
 use crate::domain::size::Bytes;
-use crate::domain::wal::Lsn;
 use crate::domain::windows::Backup;
 use crate::pgbackrest::repository::BackupEntry;
 use crate::survey::Picture;
@@ -83,7 +82,7 @@ pub fn assess(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> Assessment 
     let Some((name, why)) = best(&offers, &wanted.target) else {
         return Assessment {
             verdict: Err(refused(&answers)),
-            may_arrive: may_arrive(wanted, seen, now),
+            may_arrive: may_arrive(wanted, &answers, seen, now),
             preflight,
         };
     };
@@ -108,11 +107,11 @@ pub fn assess(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> Assessment 
     }
 }
 
-fn may_arrive(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> bool {
+fn may_arrive(wanted: &Wanted, answers: &[Answer<'_>], seen: &[Seen], now: DateTime<Utc>) -> bool {
     let behind = match wanted.target.stop {
         Stop::Time(at) => at <= now && newest(seen).is_none_or(|newest| newest < at),
         // How far the database is by now is not asked: one that is not there yet is waited for like one that never will be.
-        Stop::Lsn(position) => furthest(seen).is_none_or(|furthest| furthest < position),
+        Stop::Lsn(_) => answers.iter().any(Answer::ends_before),
         _ => false,
     };
     let whole = |seen: &Seen| {
@@ -120,13 +119,6 @@ fn may_arrive(wanted: &Wanted, seen: &[Seen], now: DateTime<Utc>) -> bool {
         seen.news.trouble.is_none() && picture.is_some_and(|picture| picture.recovery.gaps.is_empty())
     };
     behind && seen.iter().any(whole)
-}
-
-/// The last position that is known to be reached.
-fn furthest(seen: &[Seen]) -> Option<Lsn> {
-    let pictures = seen.iter().filter_map(|seen| seen.news.picture.as_deref());
-    let windows = pictures.flat_map(|picture| &picture.recovery.windows);
-    windows.filter_map(|window| window.to_lsn).max()
 }
 
 /// What one repository has to say.
@@ -178,6 +170,12 @@ impl Answer<'_> {
         let choice = self.offer.as_ref()?.found.as_ref().ok()?;
         let picture = self.seen.news.picture.as_deref();
         Some((choice, picture.and_then(|picture| entry(picture, choice))))
+    }
+
+    /// What is archived ends before the position.
+    fn ends_before(&self) -> bool {
+        let found = self.offer.as_ref().map(|offer| &offer.found);
+        matches!(found, Some(Err(Refusal::PositionUnreachable { .. })))
     }
 
     fn told(&self) -> RepositoryAnswer {

@@ -95,7 +95,15 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
             Looked::At(status) => tell(&shared, restore, status).await,
         };
     }
+    // What the watch shows may be older than what was written last, and a step must not be taken twice.
     let context = &shared.context;
+    let Some((restore, cluster)) = Box::pin(scene::now(&context.client, restore, &cluster)).await? else {
+        return Ok(Action::requeue(SOON));
+    };
+    let restore = &restore;
+    if is_terminal(restore) {
+        return let_go(&shared, restore).await;
+    }
     let scene = Box::pin(scene::read(context, &shared.fleet, cluster.clone(), restore)).await?;
     let one = One {
         shared: &shared,

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt as _};
 
 use super::carry::is_late;
 use super::decide::{Facts, Mark, Work};
@@ -41,6 +41,37 @@ pub struct Scene {
     pub others: Vec<PerconaPGRestore>,
     /// What works on the repositories.
     pub busy: Option<String>,
+}
+
+/// The restore and its cluster as they are at this moment; nothing where they are not the same any more.
+pub async fn now(
+    client: &Client,
+    restore: &PerconaPGRestore,
+    cluster: &PerconaPGCluster,
+) -> Result<Option<(PerconaPGRestore, PerconaPGCluster)>, ReadError> {
+    let namespace = restore.namespace().unwrap_or_default();
+    let restores: Api<PerconaPGRestore> = Api::namespaced(client.clone(), &namespace);
+    let clusters: Api<PerconaPGCluster> = Api::namespaced(client.clone(), &namespace);
+    let (name, of) = (restore.name_any(), cluster.name_any());
+    let reads = async {
+        futures::try_join!(
+            async {
+                restores
+                    .get_opt(&name)
+                    .await
+                    .map_err(ReadError::of("PerconaPGRestores"))
+            },
+            async {
+                clusters
+                    .get_opt(&of)
+                    .await
+                    .map_err(ReadError::of("PerconaPGClusters"))
+            },
+        )
+    };
+    let (now, its) = in_time(Box::pin(reads)).await?;
+    let same = now.filter(|now| now.uid() == restore.uid());
+    Ok(same.zip(its.filter(|its| its.uid() == cluster.uid())))
 }
 
 /// Reads everything.

@@ -117,6 +117,10 @@ fn a_target_that_cannot_be_reached_is_refused_with_what_each_repository_says() {
 fn a_time_that_has_passed_may_still_come_within_reach_where_no_wal_is_missing() {
     let may = |stop: Stop, seen: &[Seen]| assess(&wanted(stop), seen, at(100)).may_arrive;
     assert!(may(Stop::Time(at(90)), &[seen("repo1", 40, 80, 400)]));
+    assert!(may(
+        Stop::Lsn("0/9000029".parse().unwrap()),
+        &[seen("repo1", 40, 80, 400)]
+    ));
     // It is yet to come, or lies before all there is.
     assert!(!may(Stop::Time(at(101)), &[seen("repo1", 40, 80, 400)]));
     assert!(!may(Stop::Time(at(30)), &[seen("repo1", 40, 80, 400)]));
