@@ -58,9 +58,17 @@ pub(super) fn backup_is_fixed() -> Rule {
 
 /// A restore asks for the same thing from its creation to its end.
 pub(super) fn restore_is_fixed() -> Rule {
-    let optional = ["options", "containerOptions", "target", "dryRun"]
-        .map(kept)
-        .join(" && ");
+    let optional = [
+        "options",
+        "containerOptions",
+        "target",
+        "dryRun",
+        "previousData",
+        "deadlineSeconds",
+        "supersede",
+    ]
+    .map(kept)
+    .join(" && ");
     let stay = "has(self.repoName) == has(oldSelf.repoName) && \
                 has(self.volumeSnapshotBackupName) == has(oldSelf.volumeSnapshotBackupName)";
     Rule::new(format!("{optional} && {stay}"))

@@ -21,6 +21,12 @@ async fn what_cannot_be_a_restore_is_refused_with_the_reason() {
             "a target is one of time, lsn, xid, name, immediate and previous",
         ),
         (
+            "the timeline before a restore, and another",
+            json!({ "spec": { "target": { "previous": true, "timeline": "2" } } }),
+            "spec.target",
+            "previous names a timeline already",
+        ),
+        (
             "exclusive end of a backup",
             json!({ "spec": { "target": { "immediate": true, "exclusive": true } } }),
             "spec.target",
@@ -157,6 +163,11 @@ async fn a_restore_is_fixed_from_its_creation() {
         ),
         (
             json!({ "spec": { "volumeSnapshotBackupName": "b" } }),
+            "spec",
+            "cannot be changed: create another PerconaPGRestore",
+        ),
+        (
+            json!({ "spec": { "previousData": "Discard" } }),
             "spec",
             "cannot be changed: create another PerconaPGRestore",
         ),

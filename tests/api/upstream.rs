@@ -78,7 +78,7 @@ const RULES: &[(&str, &str)] = &[
 /// Columns that upstream does not have.
 const COLUMNS: &[(&str, &[&str])] = &[
     ("perconapgbackups", &["Progress", "Origin"]),
-    ("perconapgrestores", &["Target", "Backup", "Repo"]),
+    ("perconapgrestores", &["Progress", "Target", "Backup", "Repo"]),
 ];
 
 /// Keywords that say something about documentation or are said in another way.
