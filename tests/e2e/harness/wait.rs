@@ -28,20 +28,27 @@ impl Scenario {
             + 'static,
     {
         let api = self.api::<K>();
-        let met = await_condition(api.clone(), name, |object: Option<&K>| object.is_some_and(&holds));
-        match operator::within(within, met).await {
-            Some(Ok(Some(object))) => object,
-            Some(Ok(None)) => unreachable!("the condition asks for an object"),
-            Some(Err(error)) => panic!("{} {name}: {error}", K::kind(&())),
-            None => {
-                let last = self.status_of(K::kind(&()).as_ref(), name).await;
-                panic!(
-                    "{} {name} was not {what} within {} s, but {last}",
-                    K::kind(&()),
-                    within.as_secs()
-                )
+        // A watch ends when the API server takes up another version of a definition: then it is begun anew.
+        let met = async {
+            loop {
+                let fulfilled = |object: Option<&K>| object.is_some_and(&holds);
+                match await_condition(api.clone(), name, fulfilled).await {
+                    Ok(Some(object)) => return object,
+                    Ok(None) => unreachable!("the condition asks for an object"),
+                    Err(error) if error.to_string().contains("Expired") => {}
+                    Err(error) => panic!("{} {name}: {error}", K::kind(&())),
+                }
             }
+        };
+        if let Some(object) = operator::within(within, met).await {
+            return object;
         }
+        let last = self.status_of(K::kind(&()).as_ref(), name).await;
+        panic!(
+            "{} {name} was not {what} within {} s, but {last}",
+            K::kind(&()),
+            within.as_secs()
+        )
     }
 
     /// What an object says of itself, for messages.
