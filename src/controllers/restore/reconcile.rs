@@ -167,13 +167,15 @@ async fn look(
     if restore.spec.previous_data.unwrap_or_default() == PreviousData::Keep {
         assessment.has_room_beside(free);
     }
-    let unseen = wanted.target.timeline == Timeline::Left
-        && primary(shared, &key).and_then(|report| report.timeline)
-            > seen.iter().filter_map(Seen::newest_timeline).max();
+    let unseen = matches!(
+        wanted.target.timeline,
+        Timeline::Left | Timeline::Natural | Timeline::Latest
+    ) && primary(shared, &key).and_then(|report| report.timeline)
+        > seen.iter().filter_map(Seen::newest_timeline).max();
     if unseen {
         assessment.verdict = Err(Refused::new(
             Reason::TimelineUnclear,
-            "no WAL of the timeline that the primary writes is archived yet, so it is not known which one was left for it",
+            "no WAL of the timeline that the primary writes is archived yet, so it is not known what leads to the target",
         ));
     }
     if leads && (assessment.may_arrive || unseen) && created.is_some_and(|created| now < created + ARCHIVING)
