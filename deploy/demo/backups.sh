@@ -4,33 +4,7 @@
 # backup CLUSTER NAME TYPE
 backup() { filled backup.yaml "CLUSTER=$1" "BACKUP=$2" "TYPE=$3" | kube apply -f -; }
 
-# Follows a backup to its end: a line whenever something about it changed.
-backup_succeeds() {
-  local from=$SECONDS state progress line last='' watcher
-  kube wait --for=create --timeout=120s "pg-backup/$1" </dev/null >/dev/null || fail "there is no backup $1"
-  coproc WATCH { exec timeout 300 "${KUBECTL[@]}" -n demo get "pg-backup/$1" -w \
-    -o jsonpath='{.status.state}{"|"}{.status.progress.summary}{"\n"}' </dev/null; }
-  # shellcheck disable=SC2153
-  watcher=$WATCH_PID
-  state=''
-  while IFS='|' read -r -u "${WATCH[0]}" state progress; do
-    line="${state:-Waiting}${progress:+  $progress}"
-    [ "$line" = "$last" ] || printf '    %3ds  %s: %s\n' "$((SECONDS - from))" "$1" "$line"
-    last=$line
-    case $state in Succeeded | Failed) break ;; esac
-  done
-  kill "$watcher" 2>/dev/null || true
-  wait "$watcher" 2>/dev/null || true
-  # The watch may also have ended by its time; the object decides.
-  [ "$state" = Succeeded ] || [ "$(kube get "pg-backup/$1" -o jsonpath='{.status.state}' </dev/null)" = Succeeded ] || backup_failed "$1"
-}
-
-backup_failed() {
-  kube get "pg-backup/$1" -o jsonpath='{.status.error}{"\n"}' </dev/null >&2
-  conditions "pg-backup/$1" >&2
-  kube get pods,jobs >&2 </dev/null
-  fail "the backup $1 did not succeed"
-}
+backup_succeeds() { follow backup "$1" summary 300; }
 
 # witness CLUSTER text|json: `pgbackrest info`, in a pod of its own.
 witness() {

@@ -55,6 +55,31 @@ conditions() {
   kube get "$1" -o json </dev/null | jq -r '.status.conditions[]? | "    \(.type)=\(.status) \(.reason): \(.message)"'
 }
 
+# follow KIND NAME PROGRESS LIMIT: a backup or a restore to its end, a line whenever something about it changed.
+follow() {
+  local from=$SECONDS object=pg-$1/$2 state='' progress line last='' watcher
+  kube wait --for=create --timeout=120s "$object" </dev/null >/dev/null || fail "there is no $1 $2"
+  coproc WATCH { exec timeout "$4" "${KUBECTL[@]}" -n demo get "$object" -w \
+    -o jsonpath="{.status.state}{\"|\"}{.status.progress.$3}{\"\n\"}" </dev/null; }
+  # shellcheck disable=SC2153
+  watcher=$WATCH_PID
+  while IFS='|' read -r -u "${WATCH[0]}" state progress; do
+    line="${state:-Waiting}${progress:+  $progress}"
+    [ "$line" = "$last" ] || printf '    %3ds  %s: %s\n' "$((SECONDS - from))" "$2" "$line"
+    last=$line
+    case $state in Succeeded | Failed) break ;; esac
+  done
+  kill "$watcher" 2>/dev/null || true
+  wait "$watcher" 2>/dev/null || true
+  # The watch may also have ended by its time; the object decides.
+  [ "$state" = Succeeded ] || [ "$(kube get "$object" -o jsonpath='{.status.state}' </dev/null)" = Succeeded ] || {
+    kube get "$object" -o jsonpath='{.status.error}{"\n"}' </dev/null >&2
+    conditions "$object" >&2
+    [ "$1" = restore ] || kube get pods,jobs >&2 </dev/null
+    fail "the $1 $2 did not succeed"
+  }
+}
+
 # job NAME: waits for its end, prints its output.
 job_ends() {
   local state

@@ -41,13 +41,12 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         () = stop.cancelled() => ("stopped on request".to_owned(), exit::STOPPED),
     };
     tracing::info!(code, message, "ended");
-    let outcome = BackupOutcome {
+    termination::tell(&BackupOutcome {
         message,
         started_at: Some(started),
         ended_at: Some(Utc::now()),
         ..BackupOutcome::default()
-    };
-    termination::tell(&outcome.to_termination_message());
+    });
     code
 }
 

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
+use super::termination::{self, Outcome};
+use crate::pgbackrest::failure::Permanence;
 
 /// Annotation of an instance pod with an [`InstanceReport`] as JSON.
 pub const INSTANCE_ANNOTATION: &str = "holdfast.dev/agent";
@@ -290,29 +292,22 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl BackupOutcome {
-    /// The JSON, shortened (message first, then names) until Kubernetes keeps all of it.
-    #[must_use]
-    pub fn to_termination_message(&self) -> String {
-        let mut outcome = self.clone();
-        loop {
-            let json = serde_json::to_string(&outcome).unwrap_or_default();
-            if json.len() <= TERMINATION_MESSAGE_BYTES {
-                return json;
-            }
-            if outcome.message.is_empty() {
-                let keep = outcome.error_types.len() / 2;
-                outcome.error_types.truncate(keep);
-            } else {
-                let keep = outcome.message.chars().count() / 2;
-                outcome.message = outcome.message.chars().take(keep).collect();
-            }
+impl Outcome for BackupOutcome {
+    /// The message goes first, then names.
+    fn shorten(&mut self) -> bool {
+        if termination::halve(&mut self.message) {
+            return true;
         }
+        let names = self.error_types.len();
+        self.error_types.truncate(names / 2);
+        names > 0
     }
 }
 
 /// Exit codes of `holdfast agent backup`, for the Job's failure policy.
 pub mod exit {
+    use super::Permanence;
+
     /// The backup is in the repository, as far as pgBackRest says.
     pub const OK: u8 = 0;
     /// Trying again is pointless: options, credentials, stanza, identity, cipher.
@@ -321,6 +316,15 @@ pub mod exit {
     pub const TRANSIENT: u8 = 11;
     /// Stopped on request.
     pub const STOPPED: u8 = 12;
+
+    /// Of a failure.
+    #[must_use]
+    pub fn of(permanence: Permanence) -> u8 {
+        match permanence {
+            Permanence::Permanent => PERMANENT,
+            Permanence::Transient => TRANSIENT,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -346,7 +350,7 @@ mod tests {
             message: "ä\"".repeat(9000),
             ..Default::default()
         };
-        let json = outcome.to_termination_message();
+        let json = termination::message(&outcome);
         assert!(json.len() <= TERMINATION_MESSAGE_BYTES);
         let read: BackupOutcome = serde_json::from_str(&json).unwrap();
         assert_eq!(read.exit, Some(56));
@@ -359,7 +363,7 @@ mod tests {
             message: "done".into(),
             ..Default::default()
         };
-        let read: BackupOutcome = serde_json::from_str(&outcome.to_termination_message()).unwrap();
+        let read: BackupOutcome = serde_json::from_str(&termination::message(&outcome)).unwrap();
         assert_eq!(read, outcome);
     }
 }

@@ -1,5 +1,6 @@
 //! `PerconaPGRestore`: one restore of a cluster in place, or the question what it would come to.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::backup::JobState;
 use super::pods::ContainerOptions;
 use super::repository::NAME_PATTERN;
-use super::rules;
+use super::{rules, time};
 
 /// What becomes of the data that were there before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -259,6 +260,23 @@ pub struct Restored {
     /// Seconds from the creation of this object until the database took connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_seconds: Option<i64>,
+}
+
+impl PerconaPGRestore {
+    /// When it was created, by the API server's clock.
+    #[must_use]
+    pub fn created_at(&self) -> Option<DateTime<Utc>> {
+        self.metadata
+            .creation_timestamp
+            .as_ref()
+            .map(time::from_kubernetes)
+    }
+
+    /// It was created longer than `limit` before `now`.
+    #[must_use]
+    pub fn is_older_than(&self, limit: TimeDelta, now: DateTime<Utc>) -> bool {
+        self.created_at().is_some_and(|created| now > created + limit)
+    }
 }
 
 /// What became of the restore.

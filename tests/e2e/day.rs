@@ -8,7 +8,7 @@ use holdfast::api::backup::BackupOrigin;
 use holdfast::api::schedules::{RunResult, ScheduleStatus};
 use holdfast::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::harness::{Four, REPOSITORIES, Request, Scenario, minutes, state, status};
@@ -84,7 +84,7 @@ async fn every_time_that_is_due_becomes_a_backup_or_has_a_reason_why_not() {
 
         // What waits for its turn is run before anything else is owed.
         accounts(scenario, "nothing waits", has_ended).await;
-        pause(scenario, true).await;
+        four.cluster.pause(scenario, true).await;
         let skipped = accounts(scenario, "a time comes while the cluster is paused", |schedule| {
             !schedule.is_of("repo1", "incremental") || schedule.owed.is_some()
         })
@@ -95,7 +95,7 @@ async fn every_time_that_is_due_becomes_a_backup_or_has_a_reason_why_not() {
             .unwrap();
         let reason = &paused.last_omitted.as_ref().unwrap().reason;
         scenario.tell(&format!("skipped for {reason}"));
-        pause(scenario, false).await;
+        four.cluster.pause(scenario, false).await;
         four.cluster.ready(scenario, minutes(4)).await;
         accounts(scenario, "what was owed is made", |schedule| {
             schedule.owed.is_none()
@@ -129,15 +129,6 @@ async fn accounts(
     let cluster = scenario.until("app", what, minutes(5), all).await;
     scenario.tell(what);
     found(&cluster)
-}
-
-async fn pause(scenario: &Scenario, paused: bool) {
-    let patch = Patch::Merge(json!({ "spec": { "pause": paused } }));
-    scenario
-        .api::<PerconaPGCluster>()
-        .patch("app", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
 }
 
 /// Against the clock, and against the backups that there are.

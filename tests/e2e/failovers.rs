@@ -5,8 +5,6 @@ use holdfast::api::PerconaPGCluster;
 use holdfast::api::cluster::recovery::RecoveryWindow;
 use holdfast::domain::wal::Lsn;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
-use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, condition, minutes, seconds};
 
@@ -35,7 +33,7 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
                 back_to = write(scenario, &cluster, row, &back_to).await;
             }
         }
-        pause(scenario, "app").await;
+        pause(scenario, &cluster).await;
         // Behind the first row of timeline 3.
         let first = by_hand(
             scenario,
@@ -132,21 +130,22 @@ async fn write(scenario: &Scenario, cluster: &Cluster, row: i32, before: &str) -
     if row % 1000 == 2 { now } else { before.to_owned() }
 }
 
-async fn pause(scenario: &Scenario, name: &str) {
-    let patch = Patch::Merge(json!({ "spec": { "pause": true } }));
+async fn pause(scenario: &Scenario, cluster: &Cluster) {
+    cluster.pause(scenario, true).await;
     scenario
-        .api::<PerconaPGCluster>()
-        .patch(name, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
-    scenario
-        .until(name, "paused", minutes(3), |cluster: &PerconaPGCluster| {
-            let status = cluster.status.clone().unwrap_or_default();
-            condition(&status.conditions, "ReadyForBackup").is_some_and(|found| found.1 == "ClusterPaused")
-                && status
-                    .postgres
-                    .is_some_and(|postgres| postgres.ready.unwrap_or(0) == 0)
-        })
+        .until(
+            &cluster.name,
+            "paused",
+            minutes(3),
+            |cluster: &PerconaPGCluster| {
+                let status = cluster.status.clone().unwrap_or_default();
+                condition(&status.conditions, "ReadyForBackup")
+                    .is_some_and(|found| found.1 == "ClusterPaused")
+                    && status
+                        .postgres
+                        .is_some_and(|postgres| postgres.ready.unwrap_or(0) == 0)
+            },
+        )
         .await;
     scenario.tell("no instance runs");
 }

@@ -1,11 +1,9 @@
 //! What can be restored, read from the repository itself: to the microsecond, with gaps and what they cost.
 
-use std::path::{Path, PathBuf};
-
 use chrono::{DateTime, Utc};
 use holdfast::api::backup::JobState;
 use holdfast::api::cluster::recovery::RepositoryRecovery;
-use holdfast::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
+use holdfast::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestoreStatus};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -77,8 +75,8 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         assert_eq!(later.latest_restorable_time.as_deref(), Some(expected.as_str()));
 
         let hole = &segments[1];
-        let taken = take_away(scenario, &cluster, hole);
-        scenario.tell(&format!("{hole} is taken away"));
+        let directory = format!("archive/db/18-1/{}", &hole[..16]);
+        let taken = cluster.take_away(scenario, &directory, hole);
         let (message, event) = tokio::join!(
             says(scenario, &cluster, "WALContinuous", ("False", "WalGap")),
             scenario.event("app", "WalGap", minutes(2)),
@@ -112,7 +110,7 @@ async fn what_can_be_restored_is_known_to_the_microsecond_and_a_gap_is_named_wit
         .await;
         measured(scenario, &NEW_WINDOW).await;
 
-        std::fs::rename(&taken.0, &taken.1).unwrap();
+        taken.put_back();
         scenario.tell("and put back");
         says(scenario, &cluster, "WALContinuous", ("True", "AsSpecified")).await;
         recovery(scenario, &cluster, "whole again", |repo| {
@@ -151,18 +149,10 @@ async fn is_refused(scenario: &Scenario, name: &str, time: &str, nearest: &str) 
 
 /// What a restore to a target would come to.
 async fn asked(scenario: &Scenario, name: &str, target: Value) -> PerconaPGRestoreStatus {
-    let restore: PerconaPGRestore = serde_json::from_value(json!({
-        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name },
-        "spec": { "pgCluster": "app", "dryRun": true, "target": target },
-    }))
-    .unwrap();
-    scenario.apply(&restore).await;
-    let ended = |restore: &PerconaPGRestore| {
-        let state = restore.status.as_ref().and_then(|status| status.state.as_ref());
-        state.is_some_and(JobState::is_terminal)
-    };
-    let restore = scenario.until(name, "looked at", minutes(1), ended).await;
-    restore.status.unwrap()
+    scenario
+        .restore(name, json!({ "dryRun": true, "target": target }))
+        .await;
+    scenario.restore_ended(name, minutes(1)).await
 }
 
 /// Of a repository with a gap.
@@ -217,25 +207,6 @@ async fn last_commit(scenario: &Scenario, cluster: &Cluster, segment: &str) -> S
         .unwrap();
     let time: DateTime<Utc> = format!("{}Z", said.trim().replace(' ', "T")).parse().unwrap();
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
-}
-
-/// Moves a segment's object out of the store; where it is now, and where it was.
-fn take_away(scenario: &Scenario, cluster: &Cluster, segment: &str) -> (PathBuf, PathBuf) {
-    let path = format!("{}/archive/db/18-1/{}", cluster.path, &segment[..16]);
-    let directory = scenario.stores.directory(&cluster.bucket, &path);
-    let was = std::fs::read_dir(&directory)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .find(|file| name(file).starts_with(segment))
-        .unwrap_or_else(|| panic!("{segment} is in {}", directory.display()));
-    let now = std::env::temp_dir().join(format!("{}-{}", scenario.namespace, name(&was)));
-    // By renaming, since the server keeps what it knows of an object in the file's attributes.
-    std::fs::rename(&was, &now).unwrap();
-    (now, was)
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
 async fn says(scenario: &Scenario, cluster: &Cluster, kind: &str, wanted: (&str, &str)) -> String {

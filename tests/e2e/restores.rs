@@ -1,7 +1,6 @@
 //! Restores in place: what was committed before the target is there and nothing else, all instances follow, and whatever goes wrong
 //! leaves the cluster as it was.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast::api::backup::JobState;
@@ -9,28 +8,22 @@ use holdfast::api::cluster::status::ClusterState;
 use holdfast::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Request, Scenario, condition, kubectl_exec, minutes, seconds, status};
+use crate::harness::{
+    Cluster, Request, Scenario, condition, kubectl_exec, minutes, restore_status, seconds, status,
+};
 
 #[tokio::test]
 async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_leaves_it_as_it_was() {
     Scenario::alone_within(minutes(20), "restores", async |scenario| {
-        let mut cluster = Cluster::plain("app", scenario);
-        cluster.instances = 2;
-        cluster.create(scenario).await;
-        cluster.ready(scenario, minutes(5)).await;
-        scenario.succeeded("app-repo1-initial", minutes(4)).await;
-        let ledger = Ledger {
-            scenario,
-            cluster: &cluster,
-        };
-        scenario.sql(&cluster, "create table written (n int)").await;
+        let ledger = Ledger::begun(scenario).await;
+        let cluster = &ledger.cluster;
         let first = ledger.commit(1).await;
         let second = ledger.commit(2).await;
         scenario
-            .sql(&cluster, "select pg_create_restore_point('behind two')")
+            .sql(cluster, "select pg_create_restore_point('behind two')")
             .await;
         ledger.commit(3).await;
 
@@ -46,7 +39,7 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
         ledger.nothing_is_left_over().await;
 
         // What is backed up and written on the new timeline can be left again for what was before the first restore.
-        Request::new(&cluster, "between", &["--type=incr"])
+        Request::new(cluster, "between", &["--type=incr"])
             .create(scenario)
             .await;
         scenario.succeeded("between", minutes(4)).await;
@@ -75,11 +68,11 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
 
         // One that is deleted at any moment leaves the cluster on its data.
         for (name, reached) in [("stopped", "InstancesStopped"), ("half-way", "PreflightPassed")] {
-            ledger.ask(name, json!({})).await;
+            scenario.restore(name, json!({})).await;
             scenario
                 .until(name, reached, minutes(2), |restore: &PerconaPGRestore| {
-                    let conditions = restore.status.as_ref().map(|status| status.conditions.clone());
-                    condition(&conditions.unwrap_or_default(), reached).is_some_and(|said| said.0 == "True")
+                    condition(&restore_status(restore).conditions, reached)
+                        .is_some_and(|said| said.0 == "True")
                 })
                 .await;
             let api = scenario.api::<PerconaPGRestore>();
@@ -90,8 +83,10 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
         }
 
         // Two at once: one after the other.
-        ledger.ask("one", json!({ "target": { "time": fourth } })).await;
-        ledger.ask("two", json!({})).await;
+        scenario
+            .restore("one", json!({ "target": { "time": fourth } }))
+            .await;
+        scenario.restore("two", json!({})).await;
         ledger.ended("one", JobState::Succeeded).await;
         ledger.ended("two", JobState::Succeeded).await;
         assert_eq!(ledger.rows().await, [1, 4]);
@@ -103,34 +98,33 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
 #[tokio::test]
 async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
     Scenario::alone_within(minutes(20), "mishaps", async |scenario| {
-        let mut cluster = Cluster::plain("app", scenario);
-        cluster.instances = 2;
-        cluster.create(scenario).await;
-        cluster.ready(scenario, minutes(5)).await;
-        scenario.succeeded("app-repo1-initial", minutes(4)).await;
-        let ledger = Ledger {
-            scenario,
-            cluster: &cluster,
-        };
-        scenario.fill(&cluster).await;
-        scenario.sql(&cluster, "create table written (n int)").await;
+        let ledger = Ledger::begun(scenario).await;
+        let cluster = &ledger.cluster;
+        scenario.fill(cluster).await;
         let first = ledger.commit(1).await;
         ledger.commit(2).await;
 
         // A backup that runs is waited for, and one that comes meanwhile waits.
-        let full = Request::new(&cluster, "full", &["--type=full"]);
+        let full = Request::new(cluster, "full", &["--type=full"]);
         full.create(scenario).await;
         scenario.running("full", minutes(1)).await;
-        ledger.ask("behind-a-backup", json!({})).await;
-        ledger.says("behind-a-backup", "InstancesStopped", ("False", "RepositoryBusy")).await;
-        scenario.succeeded("full", minutes(4)).await;
+        scenario.restore("behind-a-backup", json!({})).await;
+        ledger
+            .says("behind-a-backup", "InstancesStopped", ("False", "RepositoryBusy"))
+            .await;
+        let full = scenario.succeeded("full", minutes(4)).await;
         ledger.copies("behind-a-backup").await;
-        Request::new(&cluster, "meanwhile", &["--type=incr"]).create(scenario).await;
+        Request::new(cluster, "meanwhile", &["--type=incr"])
+            .create(scenario)
+            .await;
         let waits = |backup: &PerconaPGBackup| {
-            condition(&status(backup).conditions, "BackupLeaseAcquired").is_some_and(|said| said.1 == "RestoreUnderWay")
+            condition(&status(backup).conditions, "BackupLeaseAcquired")
+                .is_some_and(|said| said.1 == "RestoreUnderWay")
         };
-        scenario.until("meanwhile", "waiting for the restore", minutes(1), waits).await;
-        // Its Pod, then its Job, are taken away, and the network of what comes after them.
+        scenario
+            .until("meanwhile", "waiting for the restore", minutes(1), waits)
+            .await;
+        // Its Pod is taken away, and the network of the next one's.
         let pods = scenario.api::<Pod>();
         let pod = ledger.pod("behind-a-backup").await;
         pods.delete(&pod, &DeleteParams::default()).await.unwrap();
@@ -139,65 +133,80 @@ async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
         scenario.succeeded("meanwhile", minutes(4)).await;
         assert_eq!(ledger.rows().await, [1, 2]);
 
-        ledger.ask("cut-off", json!({})).await;
+        scenario.restore("cut-off", json!({})).await;
         ledger.copies("cut-off").await;
         scenario.cut(&ledger.pod("cut-off").await).await;
         ledger.ended("cut-off", JobState::Succeeded).await;
         assert_eq!(ledger.rows().await, [1, 2]);
 
         // A newer one takes the place of one that is at work; then it is undone.
-        ledger.ask("older", json!({})).await;
+        scenario.restore("older", json!({})).await;
         ledger.copies("older").await;
-        ledger.ask("newer", json!({ "supersede": true, "target": { "time": first } })).await;
+        scenario
+            .restore("newer", json!({ "supersede": true, "target": { "time": first } }))
+            .await;
         let older = ledger.ended("older", JobState::Failed).await;
         assert_eq!(condition(&older.conditions, "Complete").unwrap().1, "Superseded");
         ledger.ended("newer", JobState::Succeeded).await;
         cluster.ready(scenario, minutes(3)).await;
         assert_eq!(ledger.rows().await, [1]);
-        ledger.restored("undone", json!({ "target": { "previous": true } })).await;
+        ledger
+            .restored("undone", json!({ "target": { "previous": true } }))
+            .await;
         assert_eq!(ledger.rows().await, [1, 2]);
 
         // A backup that has lost a file is found out, and nothing is lost by it.
-        let lost = ledger.lose_a_file("full").await;
-        let damaged = json!({ "options": [format!("--set={}", status(&scenario.api::<PerconaPGBackup>().get("full").await.unwrap()).backup_name.unwrap())] });
+        let label = status(&full).backup_name.unwrap();
+        let lost = cluster.take_away(scenario, &format!("backup/db/{label}/bundle"), "");
+        let damaged = json!({ "options": [format!("--set={label}")] });
         let failed = ledger.ends("damaged", damaged, JobState::Failed).await;
         scenario.tell(&failed.error.unwrap());
         cluster.ready(scenario, minutes(3)).await;
         assert_eq!(ledger.rows().await, [1, 2]);
-        std::fs::rename(&lost.0, &lost.1).unwrap();
+        lost.put_back();
 
         // A paused cluster is restored and stays paused; there is no way back by the user's wish.
-        pause(scenario, true).await;
-        let paused = |cluster: &PerconaPGCluster| cluster.status.as_ref().is_some_and(|status| status.state == Some(ClusterState::Paused));
+        cluster.pause(scenario, true).await;
+        let paused = |cluster: &PerconaPGCluster| {
+            cluster
+                .status
+                .as_ref()
+                .is_some_and(|status| status.state == Some(ClusterState::Paused))
+        };
         scenario.until("app", "paused", minutes(3), paused).await;
         let spec = json!({ "previousData": "Discard", "target": { "time": first } });
         ledger.ends("while-paused", spec, JobState::Succeeded).await;
         scenario.until("app", "still paused", minutes(1), paused).await;
-        pause(scenario, false).await;
+        cluster.pause(scenario, false).await;
         cluster.ready(scenario, minutes(3)).await;
         assert_eq!(ledger.rows().await, [1]);
     })
     .await;
 }
 
-async fn pause(scenario: &Scenario, paused: bool) {
-    let patch = Patch::Merge(json!({ "spec": { "pause": paused } }));
-    let api = scenario.api::<PerconaPGCluster>();
-    api.patch("app", &PatchParams::default(), &patch).await.unwrap();
-}
-
 /// What was committed, and what is there.
 struct Ledger<'a> {
     scenario: &'a Scenario,
-    cluster: &'a Cluster,
+    cluster: Cluster,
 }
 
-impl Ledger<'_> {
+impl<'a> Ledger<'a> {
+    /// Of a new cluster of two instances that has its first backup.
+    async fn begun(scenario: &'a Scenario) -> Self {
+        let mut cluster = Cluster::plain("app", scenario);
+        cluster.instances = 2;
+        cluster.create(scenario).await;
+        cluster.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(4)).await;
+        scenario.sql(&cluster, "create table written (n int)").await;
+        Self { scenario, cluster }
+    }
+
     /// Commits a row in a segment of its own, waits until that is archived, and gives the moment behind it.
     async fn commit(&self, row: i32) -> String {
         let insert = format!("insert into written values ({row})");
         let segment = self.cluster.segment_with(self.scenario, &insert).await;
-        let now = self.scenario.sql(self.cluster, "select clock_timestamp()").await;
+        let now = self.scenario.sql(&self.cluster, "select clock_timestamp()").await;
         // Something has to follow for a time behind it to be reached.
         let after = "create table if not exists after (); drop table after";
         let next = self.cluster.segment_with(self.scenario, after).await;
@@ -209,32 +218,18 @@ impl Ledger<'_> {
     async fn rows(&self) -> Vec<i32> {
         let said = self
             .scenario
-            .sql(self.cluster, "select n from written order by n")
+            .sql(&self.cluster, "select n from written order by n")
             .await;
         said.lines().map(|line| line.parse().unwrap()).collect()
     }
 
-    async fn ask(&self, name: &str, mut spec: Value) {
-        spec["pgCluster"] = json!(self.cluster.name);
-        let restore: PerconaPGRestore = serde_json::from_value(json!({
-            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name }, "spec": spec,
-        }))
-        .unwrap();
-        self.scenario.apply(&restore).await;
-    }
-
     async fn ends(&self, name: &str, spec: Value, state: JobState) -> PerconaPGRestoreStatus {
-        self.ask(name, spec).await;
+        self.scenario.restore(name, spec).await;
         self.ended(name, state).await
     }
 
     async fn ended(&self, name: &str, state: JobState) -> PerconaPGRestoreStatus {
-        let ended = |restore: &PerconaPGRestore| {
-            let state = restore.status.as_ref().and_then(|status| status.state.as_ref());
-            state.is_some_and(JobState::is_terminal)
-        };
-        let restore = self.scenario.until(name, "ended", minutes(8), ended).await;
-        let status = restore.status.unwrap();
+        let status = self.scenario.restore_ended(name, minutes(8)).await;
         assert_eq!(status.state, Some(state), "{name}: {:?}", status.error);
         self.scenario.tell(&format!("{name}: {:?}", status.restored));
         status
@@ -243,8 +238,9 @@ impl Ledger<'_> {
     /// Waits until its Job copies the backup.
     async fn copies(&self, name: &str) {
         let copies = |restore: &PerconaPGRestore| {
-            let progress = restore.status.as_ref().and_then(|status| status.progress.clone());
-            progress.is_some_and(|progress| progress.copied.is_some())
+            restore_status(restore)
+                .progress
+                .is_some_and(|progress| progress.copied.is_some())
         };
         self.scenario.until(name, "copying", minutes(4), copies).await;
     }
@@ -252,8 +248,8 @@ impl Ledger<'_> {
     async fn says(&self, name: &str, kind: &str, wanted: (&str, &str)) {
         let what = format!("{kind}={} for {}", wanted.0, wanted.1);
         let holds = |restore: &PerconaPGRestore| {
-            let conditions = restore.status.clone().unwrap_or_default().conditions;
-            condition(&conditions, kind).is_some_and(|said| (said.0, said.1) == wanted)
+            condition(&restore_status(restore).conditions, kind)
+                .is_some_and(|said| (said.0, said.1) == wanted)
         };
         self.scenario.until(name, &what, minutes(1), holds).await;
     }
@@ -261,30 +257,8 @@ impl Ledger<'_> {
     /// The Pod of its Job.
     async fn pod(&self, name: &str) -> String {
         let restore: PerconaPGRestore = self.scenario.api().get(name).await.unwrap();
-        let job = restore.status.and_then(|status| status.job_name).unwrap();
-        let running =
-            |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
-        let selector = format!("batch.kubernetes.io/job-name={job}");
-        self.scenario
-            .any(&selector, "running", minutes(1), running)
-            .await
-            .name_any()
-    }
-
-    /// Moves a file of a backup out of the store; where it is now, and where it was.
-    async fn lose_a_file(&self, backup: &str) -> (PathBuf, PathBuf) {
-        let backup: PerconaPGBackup = self.scenario.api().get(backup).await.unwrap();
-        let label = status(&backup).backup_name.unwrap();
-        let path = format!("{}/backup/db/{label}/bundle", self.cluster.path);
-        let directory = self.scenario.stores.directory(&self.cluster.bucket, &path);
-        let was = std::fs::read_dir(&directory)
-            .unwrap()
-            .map(|file| file.unwrap().path())
-            .max()
-            .unwrap();
-        let now = std::env::temp_dir().join(format!("{}-bundle", self.scenario.namespace));
-        std::fs::rename(&was, &now).unwrap();
-        (now, was)
+        let job = restore_status(&restore).job_name.unwrap();
+        self.scenario.pod_of(&job, None, minutes(1)).await.name_any()
     }
 
     /// Restores, and all instances are there again.
@@ -292,7 +266,7 @@ impl Ledger<'_> {
         let status = self.ends(name, spec, JobState::Succeeded).await;
         self.cluster.ready(self.scenario, minutes(3)).await;
         let replicas = "select count(*) from pg_stat_replication where state = 'streaming'";
-        assert_eq!(self.scenario.sql(self.cluster, replicas).await, "1");
+        assert_eq!(self.scenario.sql(&self.cluster, replicas).await, "1");
         status
     }
 

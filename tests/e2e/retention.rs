@@ -304,9 +304,7 @@ async fn backups_go_with_their_cluster_when_that_is_asked_for_also_when_it_is_pa
             "metadata": { "finalizers": ["percona.com/delete-pvc", "percona.com/delete-backups"] },
             "spec": { "pause": true },
         });
-        api.patch("app", &PatchParams::default(), &Patch::Merge(&change))
-            .await
-            .unwrap();
+        four.cluster.change(scenario, &change).await;
         api.delete("app", &DeleteParams::default()).await.unwrap();
         scenario.gone::<PerconaPGCluster>("app", minutes(5)).await;
         scenario.event("app", "BackupsDeleted", minutes(1)).await;

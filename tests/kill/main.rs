@@ -24,7 +24,7 @@ use holdfast::api::schedules::RunResult;
 use holdfast::api::{PerconaPGBackup, PerconaPGCluster};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::ListParams;
 use serde_json::json;
 
 use harness::{Cluster, Operator, Request, Scenario, minutes, operator_namespace, state, status};
@@ -133,10 +133,8 @@ async fn a_schedule(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
         "s3": { "bucket": cluster.bucket, "endpoint": cluster.endpoint, "region": scenario.stores.of("S3_REGION") },
         "schedules": { "incremental": format!("{} {} * * *", due.minute(), due.hour()) },
     }] } } } });
+    cluster.change(scenario, &change).await;
     let api = scenario.api::<PerconaPGCluster>();
-    api.patch("app", &PatchParams::default(), &Patch::Merge(&change))
-        .await
-        .unwrap();
     let name = format!("app-repo1-incr-{}", due.format("%Y%m%d%H%M"));
     let steps = mortal
         .dies_after_each_write(async || {

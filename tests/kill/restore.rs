@@ -5,9 +5,9 @@ use holdfast::api::backup::JobState;
 use holdfast::api::{PerconaPGCluster, PerconaPGRestore};
 use kube::ResourceExt;
 use kube::api::DeleteParams;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{Cluster, Scenario, minutes, seconds};
+use crate::harness::{Cluster, Scenario, minutes, restore_status};
 use crate::mortal::Mortal;
 
 /// The writes by which a restore goes on.
@@ -32,7 +32,9 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
     cluster.archived(scenario, &segment).await;
     alive.end().await;
 
-    ask(scenario, "killed", json!({ "target": { "time": between } })).await;
+    scenario
+        .restore("killed", json!({ "target": { "time": between } }))
+        .await;
     let died = mortal
         .dies_after_each_write(async || is_restored(scenario, "killed").await)
         .await;
@@ -46,7 +48,7 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
     }
     for (number, step) in STEPS.into_iter().enumerate() {
         let name = format!("deleted-{number}");
-        ask(scenario, &name, json!({})).await;
+        scenario.restore(&name, json!({})).await;
         mortal.dies_once(&step.replace("NAME", &name)).await;
         let api = scenario.api::<PerconaPGRestore>();
         api.delete(&name, &DeleteParams::default()).await.unwrap();
@@ -58,24 +60,11 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
     }
 }
 
-async fn ask(scenario: &Scenario, name: &str, mut spec: Value) {
-    spec["pgCluster"] = json!("app");
-    let restore: PerconaPGRestore = serde_json::from_value(json!({
-        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name }, "spec": spec,
-    }))
-    .unwrap();
-    scenario.apply(&restore).await;
-    scenario
-        .until(name, "there", seconds(10), |_: &PerconaPGRestore| true)
-        .await;
-}
-
 async fn is_restored(scenario: &Scenario, name: &str) -> bool {
     let restore: PerconaPGRestore = scenario.api().get(name).await.unwrap();
     let cluster: PerconaPGCluster = scenario.api().get("app").await.unwrap();
-    let state = restore.status.as_ref().and_then(|status| status.state.clone());
     let marked = cluster.status.is_some_and(|status| status.restore.is_some());
-    state == Some(JobState::Succeeded) && restore.finalizers().is_empty() && !marked
+    restore_status(&restore).state == Some(JobState::Succeeded) && restore.finalizers().is_empty() && !marked
 }
 
 async fn rows(scenario: &Scenario, cluster: &Cluster) -> String {

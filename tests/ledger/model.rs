@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 /// A writer in one of its runs.
-pub type Writer = (i32, i32);
+pub type Writer = (i64, i64);
 
 /// A commit that was acknowledged; those of a writer are numbered from 1.
 #[derive(Debug, Clone, Copy)]
@@ -118,10 +118,7 @@ fn read(there: &str) -> BTreeMap<Writer, i64> {
                 (1, count),
                 "commits are missing in between: {line}"
             );
-            (
-                (i32::try_from(run).unwrap(), i32::try_from(client).unwrap()),
-                count,
-            )
+            ((run, client), count)
         })
         .collect()
 }

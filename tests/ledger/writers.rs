@@ -22,11 +22,6 @@ wait $writers
 cat done.*
 "#;
 
-pub struct Writers<'a> {
-    pub scenario: &'a Scenario,
-    pub cluster: &'a Cluster,
-}
-
 /// A restore point that was made while they wrote, and a position just before it.
 #[derive(Debug, Clone)]
 pub struct Mark {
@@ -36,49 +31,47 @@ pub struct Mark {
     pub after: DateTime<Utc>,
 }
 
-impl Writers<'_> {
-    /// Writes for eight seconds.
-    pub async fn run(&self, run: usize) -> (Mark, Vec<Acknowledged>) {
-        let secret: Secret = self.scenario.api().get("app-pguser-app").await.unwrap();
-        let password = String::from_utf8(secret.data.unwrap()["password"].0.clone()).unwrap();
-        let script = format!(
-            "export PGPASSWORD='{}' RUN={run}\n{SCRIPT}",
-            password.replace('\'', r"'\''")
-        );
-        let pod = self.cluster.primary(self.scenario).await.name_any();
-        let namespace = &self.scenario.namespace;
-        let said = kubectl_exec(namespace, &pod, "database", &["bash", "-s"], &script)
-            .await
-            .unwrap();
-        let mut mark = None;
-        let mut all = Vec::new();
-        for line in said.lines() {
-            if let Some(rest) = line.strip_prefix("mark|") {
-                let parts: Vec<&str> = rest.split('|').collect();
-                let time = |text: &str| format!("{}Z", text.replace(' ', "T")).parse().unwrap();
-                mark = Some(Mark {
-                    name: format!("mark-{run}"),
-                    lsn: parts[1].to_owned(),
-                    before: time(parts[0]),
-                    after: time(parts[3]),
-                });
-                continue;
-            }
-            // client, transaction from 0, its time, script, seconds, microseconds
-            let numbers: Vec<i64> = line
-                .split(' ')
-                .take(6)
-                .map(|number| number.parse().unwrap())
-                .collect();
-            let at = DateTime::from_timestamp_micros(numbers[4] * 1_000_000 + numbers[5]).unwrap();
-            all.push(Acknowledged {
-                writer: (i32::try_from(run).unwrap(), i32::try_from(numbers[0]).unwrap()),
-                number: numbers[1] + 1,
-                at,
+/// Writes for eight seconds.
+pub async fn write(scenario: &Scenario, cluster: &Cluster, run: usize) -> (Mark, Vec<Acknowledged>) {
+    let secret: Secret = scenario.api().get("app-pguser-app").await.unwrap();
+    let password = String::from_utf8(secret.data.unwrap()["password"].0.clone()).unwrap();
+    let script = format!(
+        "export PGPASSWORD='{}' RUN={run}\n{SCRIPT}",
+        password.replace('\'', r"'\''")
+    );
+    let pod = cluster.primary(scenario).await.name_any();
+    let namespace = &scenario.namespace;
+    let said = kubectl_exec(namespace, &pod, "database", &["bash", "-s"], &script)
+        .await
+        .unwrap();
+    let mut mark = None;
+    let mut all = Vec::new();
+    for line in said.lines() {
+        if let Some(rest) = line.strip_prefix("mark|") {
+            let parts: Vec<&str> = rest.split('|').collect();
+            let time = |text: &str| format!("{}Z", text.replace(' ', "T")).parse().unwrap();
+            mark = Some(Mark {
+                name: format!("mark-{run}"),
+                lsn: parts[1].to_owned(),
+                before: time(parts[0]),
+                after: time(parts[3]),
             });
+            continue;
         }
-        (mark.expect("a mark"), surely(all))
+        // client, transaction from 0, its time, script, seconds, microseconds
+        let numbers: Vec<i64> = line
+            .split(' ')
+            .take(6)
+            .map(|number| number.parse().unwrap())
+            .collect();
+        let at = DateTime::from_timestamp_micros(numbers[4] * 1_000_000 + numbers[5]).unwrap();
+        all.push(Acknowledged {
+            writer: (i64::try_from(run).unwrap(), numbers[0]),
+            number: numbers[1] + 1,
+            at,
+        });
     }
+    (mark.expect("a mark"), surely(all))
 }
 
 /// pgbench may note the time of a transaction before it has the answer. That it had the answer is certain from the time of the

@@ -27,7 +27,6 @@ use super::report::{BackupOutcome, exit};
 use super::termination;
 use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, JOB_LOCK_PATH};
 use crate::pgbackrest::exit_code::{self, Command, Evidence};
-use crate::pgbackrest::failure::Permanence;
 use crate::pgbackrest::user_options::UserOptions;
 
 /// Default of [`Request::stall`] in seconds: the longest silence of pgBackRest that means well is its wait for WAL, which has a
@@ -62,7 +61,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    termination::tell(&outcome.to_termination_message());
+    termination::tell(&outcome);
     code
 }
 
@@ -172,10 +171,7 @@ fn code_of(outcome: &BackupOutcome, stopped: bool) -> u8 {
         // An image without pgBackRest does not get one by trying again.
         Some(_) if outcome.exit.is_none() && outcome.error_types == [run::NOT_STARTED] => exit::PERMANENT,
         Some(_) if stopped => exit::STOPPED,
-        Some(failure) => match failure.permanence {
-            Permanence::Permanent => exit::PERMANENT,
-            Permanence::Transient => exit::TRANSIENT,
-        },
+        Some(failure) => exit::of(failure.permanence),
     }
 }
 

@@ -18,7 +18,6 @@ use super::pgbackrest::{self, Finished};
 use super::report::{BackupOutcome, exit};
 use super::termination;
 use crate::pgbackrest::exit_code::{self, Command as Named, Evidence};
-use crate::pgbackrest::failure::Permanence;
 use crate::pgbackrest::info::Info;
 
 /// pgBackRest retries for a minute by itself when a store does not answer.
@@ -58,7 +57,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
         ..outcome
     };
     tracing::info!(exit = outcome.exit, code, message = outcome.message, "ended");
-    termination::tell(&outcome.to_termination_message());
+    termination::tell(&outcome);
     code
 }
 
@@ -101,11 +100,7 @@ async fn expire(request: &Request) -> (BackupOutcome, u8) {
                 (None, Some(code)) => format!("pgbackrest expire ended with {code}"),
                 (_, None) => "pgbackrest expire was killed or took too long".to_owned(),
             };
-            let code = match failure.permanence {
-                Permanence::Permanent => exit::PERMANENT,
-                Permanence::Transient => exit::TRANSIENT,
-            };
-            return (of(&finished, &message), code);
+            return (of(&finished, &message), exit::of(failure.permanence));
         }
     }
     let message = format!(

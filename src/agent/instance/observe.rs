@@ -132,7 +132,7 @@ async fn archiver(client: &Client) -> Result<ArchiverReport, SqlError> {
 }
 
 /// The first eight digits of a segment's name.
-fn timeline_of(segment: &str) -> Option<u32> {
+pub(super) fn timeline_of(segment: &str) -> Option<u32> {
     u32::from_str_radix(segment.get(..8)?, 16).ok()
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch::Receiver;
 
 use super::database_loop::Local;
-use super::observe::Observation;
+use super::observe::{Observation, timeline_of};
 use crate::agent::environment::{self, EnvironmentError};
 use crate::agent::postgres::Layout;
 use crate::agent::restore::journal::Journal;
@@ -19,11 +19,10 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Follows the local PostgreSQL; runs for ever.
 pub async fn follow(local: Receiver<Local>) -> Result<(), EnvironmentError> {
     let layout = Layout::read(environment::variable)?;
-    let volume = layout.data.parent().unwrap_or(Path::new("/")).to_owned();
     loop {
         let proven = local.borrow().observation.as_ref().is_some_and(has_proven_itself);
-        if proven && is_due(&volume) {
-            let (places, volume) = (Places::of(&layout), volume.clone());
+        if proven && is_due(layout.volume()) {
+            let (places, volume) = (Places::of(&layout), layout.volume().to_owned());
             // A large directory takes its time.
             let released = tokio::task::spawn_blocking(move || places.release(&volume)).await;
             match released {
@@ -46,10 +45,7 @@ fn has_proven_itself(observed: &Observation) -> bool {
         .archiver
         .as_ref()
         .and_then(|archiver| archiver.last_archived_wal.as_deref());
-    let timeline = archived
-        .and_then(|name| name.get(..8))
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    !observed.in_recovery && timeline == Some(observed.timeline)
+    !observed.in_recovery && archived.and_then(timeline_of) == Some(observed.timeline)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::{Layout, PostgresError, make_directory};
 
 /// Refuses data of another major version, in the data directory or instead of it.
-pub(super) fn check_versions(volume: &Path, layout: &Layout) -> Result<(), PostgresError> {
+pub(super) fn check_versions(layout: &Layout) -> Result<(), PostgresError> {
     if let Some(found) = version_in(&layout.data) {
         return if found == layout.version {
             Ok(())
@@ -17,6 +17,7 @@ pub(super) fn check_versions(volume: &Path, layout: &Layout) -> Result<(), Postg
         };
     }
     // Without a directory of its own, starting would make an empty cluster beside the user's data.
+    let volume = layout.volume();
     let entries = fs::read_dir(volume).map_err(|source| PostgresError::path(volume, source))?;
     for entry in entries.flatten() {
         let name = entry.file_name();

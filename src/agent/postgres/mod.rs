@@ -139,12 +139,17 @@ impl Layout {
                 .into(),
         })
     }
+
+    /// Root of the data volume, where the data directory lies.
+    #[must_use]
+    pub fn volume(&self) -> &Path {
+        self.data.parent().unwrap_or(Path::new("/"))
+    }
 }
 
 /// Makes a directory that PostgreSQL accepts as its own, if it is not there.
 pub fn make_private(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    make(path, 0o700)
 }
 
 /// Makes the volumes ready and becomes Patroni; returns only when that is not possible.
@@ -166,15 +171,13 @@ pub fn run() -> PostgresError {
 
 /// Checks and makes directories. Idempotent.
 pub fn prepare(layout: &Layout) -> Result<(), PostgresError> {
-    let volume = layout.data.parent().unwrap_or(Path::new("/"));
-    match Journal::read(volume).map_err(|source| PostgresError::path(volume, source))? {
-        Some(journal) if !journal.stage.is_over() => {
-            let stage = format!("{:?}", journal.stage).to_lowercase();
-            return Err(PostgresError::Restoring { stage });
-        }
-        _ => {}
+    let volume = layout.volume();
+    let journal = Journal::read(volume).map_err(|source| PostgresError::path(volume, source))?;
+    if let Some(journal) = journal.filter(|journal| !journal.stage.is_over()) {
+        let stage = format!("{:?}", journal.stage).to_lowercase();
+        return Err(PostgresError::Restoring { stage });
     }
-    data_directory::check_versions(volume, layout)?;
+    data_directory::check_versions(layout)?;
     data_directory::prepare(layout)?;
     for directory in ["pgbackrest-spool", "pgbackrest-lock"] {
         make_directory(&volume.join(directory), 0o750)?;
@@ -211,14 +214,14 @@ fn major_version(text: &str) -> Option<&str> {
 
 fn make_directory(path: &Path, mode: u32) -> Result<(), PostgresError> {
     if !path.is_dir() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(mode)
-            .create(path)
-            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-            .map_err(|source| PostgresError::path(path, source))?;
+        make(path, mode).map_err(|source| PostgresError::path(path, source))?;
     }
     Ok(())
+}
+
+fn make(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use crate::agent::redact::Redactor;
 use crate::agent::report::exit;
 use crate::agent::supervise;
 use crate::pgbackrest::exit_code::{self, Command as Named, Evidence};
-use crate::pgbackrest::failure::Permanence;
 use crate::pgbackrest::output::Report;
 
 /// After SIGTERM pgBackRest needs a second; it is killed before Kubernetes would kill us.
@@ -90,11 +89,12 @@ pub async fn copy(
         Some(code) => format!("pgbackrest restore ended with {code}"),
         None => "pgbackrest restore was killed".to_owned(),
     });
+    let is_damaged = status.is_some_and(|status| DAMAGED.contains(&status));
     Err(Failed {
-        code: match failure.permanence {
-            _ if status.is_some_and(|status| DAMAGED.contains(&status)) => exit::PERMANENT,
-            Permanence::Permanent => exit::PERMANENT,
-            Permanence::Transient => exit::TRANSIENT,
+        code: if is_damaged {
+            exit::PERMANENT
+        } else {
+            exit::of(failure.permanence)
         },
         category: Category::Copy,
         message,
@@ -112,8 +112,7 @@ fn make_ready(layout: &Layout) -> io::Result<bool> {
     }
     make_private(&layout.wal)?;
     // What was fetched or sent ahead belongs to the database that was there.
-    let volume = layout.data.parent().unwrap_or(Path::new("/"));
-    empty(&volume.join("pgbackrest-spool"))?;
+    empty(&layout.volume().join("pgbackrest-spool"))?;
     Ok(known)
 }
 
@@ -213,44 +212,27 @@ fn total(line: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{layout, request};
     use super::*;
 
-    fn request(kind: &str, target: Option<&str>) -> Request {
-        Request {
-            restore: "u".to_owned(),
-            stanza: "db".to_owned(),
-            repository: 2,
-            set: "20261121-013455F".to_owned(),
+    fn told(kind: &str, target: Option<&str>, delta: bool) -> Vec<String> {
+        let request = Request {
             kind: kind.to_owned(),
             target: target.map(str::to_owned),
-            exclusive: false,
             timeline: 3,
-            passes_through: false,
-            at_least: None,
-            discard: false,
-            bytes: 0,
-            system_identifier: None,
             options: vec!["--process-max=4".to_owned()],
-        }
-    }
-
-    fn layout() -> Layout {
-        Layout {
-            data: "/pgdata/pg18".into(),
-            version: "18".to_owned(),
+            ..request()
+        };
+        let layout = Layout {
             wal: "/pgwal/pg18_wal".into(),
-            socket: "/tmp/postgres".into(),
-            keys: Vec::new(),
-        }
+            ..layout(Path::new("/pgdata"))
+        };
+        arguments(&request, &layout, delta)
     }
 
     #[test]
     fn the_backup_the_timeline_and_the_target_are_named() {
-        let time = arguments(
-            &request("time", Some("2026-11-20 23:31:05.060835+00")),
-            &layout(),
-            true,
-        );
+        let time = told("time", Some("2026-11-20 23:31:05.060835+00"), true);
         for wanted in [
             "--set=20261121-013455F",
             "--type=time",
@@ -264,13 +246,13 @@ mod tests {
         }
         assert_eq!(time.last().unwrap(), "--process-max=4");
         // pgBackRest refuses options that have no meaning with a type.
-        let latest = arguments(&request("default", None), &layout(), false);
+        let latest = told("default", None, false);
         assert!(
             !latest
                 .iter()
                 .any(|given| given.starts_with("--target-action") || given == "--delta")
         );
-        let immediate = arguments(&request("immediate", None), &layout(), false);
+        let immediate = told("immediate", None, false);
         assert!(
             !immediate
                 .iter()
@@ -296,11 +278,7 @@ mod tests {
     #[test]
     fn what_a_try_had_just_begun_with_is_cleared_and_what_can_be_gone_on_from_is_kept() {
         let volume = tempfile::tempdir().unwrap();
-        let layout = Layout {
-            data: volume.path().join("pg18"),
-            wal: volume.path().join("pg18_wal"),
-            ..layout()
-        };
+        let layout = layout(volume.path());
         assert!(!make_ready(&layout).unwrap());
         fs::write(layout.data.join("half"), "").unwrap();
         assert!(!make_ready(&layout).unwrap());

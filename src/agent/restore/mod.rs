@@ -12,8 +12,8 @@ pub mod previous;
 mod recovery;
 pub mod report;
 mod room;
+mod running;
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::Utc;
@@ -103,18 +103,24 @@ impl Failed {
 
 /// Restores; the result is the process's exit code, of [`exit`].
 pub async fn run(request: Request, stop: CancellationToken) -> u8 {
-    let layout = match Layout::read(environment::variable) {
-        Ok(layout) => layout,
-        Err(error) => {
-            return tell(Err(Failed::permanent(
-                report::Category::Refused,
-                error.to_string(),
-            )));
-        }
-    };
+    tell(restore(request, stop).await)
+}
+
+/// Brings the previous data directory back; the result is the process's exit code, of [`exit`].
+#[must_use]
+pub fn undo(restore: &str) -> u8 {
+    tell(layout().and_then(|layout| bring_back(&layout, restore)))
+}
+
+fn layout() -> Result<Layout, Failed> {
+    Layout::read(environment::variable)
+        .map_err(|error| Failed::permanent(report::Category::Refused, error.to_string()))
+}
+
+async fn restore(request: Request, stop: CancellationToken) -> Result<RestoreOutcome, Failed> {
+    let layout = layout()?;
     let work = Work {
         places: Places::of(&layout),
-        volume: volume(&layout),
         publisher: Publisher::begin(environment::variable).await,
         request,
         layout,
@@ -122,26 +128,7 @@ pub async fn run(request: Request, stop: CancellationToken) -> u8 {
     };
     let ended = work.attempt().await;
     work.publisher.end(|_| {}).await;
-    tell(ended)
-}
-
-/// Brings the previous data directory back; the result is the process's exit code, of [`exit`].
-pub fn undo(restore: &str) -> u8 {
-    let layout = match Layout::read(environment::variable) {
-        Ok(layout) => layout,
-        Err(error) => {
-            return tell(Err(Failed::permanent(
-                report::Category::Refused,
-                error.to_string(),
-            )));
-        }
-    };
-    let undone = bring_back(&Places::of(&layout), &volume(&layout), restore);
-    tell(undone)
-}
-
-fn volume(layout: &Layout) -> PathBuf {
-    layout.data.parent().unwrap_or(Path::new("/")).to_owned()
+    ended
 }
 
 fn tell(ended: Result<RestoreOutcome, Failed>) -> u8 {
@@ -161,7 +148,7 @@ fn tell(ended: Result<RestoreOutcome, Failed>) -> u8 {
         ..outcome
     };
     tracing::info!(code, message = outcome.message, "ended");
-    termination::tell(&outcome.to_termination_message());
+    termination::tell(&outcome);
     code
 }
 
@@ -169,7 +156,6 @@ struct Work {
     request: Request,
     layout: Layout,
     places: Places,
-    volume: PathBuf,
     publisher: Publisher<RestoreProgress>,
     stop: CancellationToken,
 }
@@ -209,8 +195,8 @@ impl Work {
 
     /// What is written down, or the first entry.
     fn begin(&self) -> Result<Journal, Failed> {
-        let read =
-            Journal::read(&self.volume).map_err(|error| Failed::volume("the journal of restores", &error))?;
+        let read = Journal::read(self.layout.volume())
+            .map_err(|error| Failed::volume("the journal of restores", &error))?;
         match read {
             Some(journal) if journal.restore == self.request.restore && journal.stage != Stage::Returning => {
                 tracing::info!(stage = ?journal.stage, "going on");
@@ -219,7 +205,7 @@ impl Work {
             Some(journal) if journal.stage.is_over() => {
                 // The database of that restore is the one that is there now: what it had replaced is not needed any more.
                 self.places
-                    .release(&self.volume)
+                    .release(self.layout.volume())
                     .map_err(|error| Failed::volume("what an earlier restore has kept", &error))?;
                 self.first_entry(!self.request.discard)
             }
@@ -229,7 +215,7 @@ impl Work {
             }
             Some(journal) => {
                 // The controller has ended that one, or it is gone: what it moved aside is what counts.
-                bring_back(&self.places, &self.volume, &journal.restore)?;
+                bring_back(&self.layout, &journal.restore)?;
                 self.first_entry(!self.request.discard)
             }
             None if self.places.has_previous() => Err(Failed::permanent(
@@ -251,7 +237,7 @@ impl Work {
         };
         // Before anything is moved: afterwards it would be too late to say so.
         if journal.keeps {
-            room::is_enough(&self.volume, self.request.bytes)?;
+            room::is_enough(self.layout.volume(), self.request.bytes)?;
         }
         self.write(&mut journal, Stage::Keeping)?;
         Ok(journal)
@@ -267,38 +253,35 @@ impl Work {
 
     fn write(&self, journal: &mut Journal, stage: Stage) -> Result<(), Failed> {
         journal.stage = stage;
-        let written = journal.write(&self.volume);
+        let written = journal.write(self.layout.volume());
         written.map_err(|error| Failed::volume("the journal of restores", &error))
     }
 }
 
-fn bring_back(places: &Places, volume: &Path, restore: &str) -> Result<RestoreOutcome, Failed> {
-    let told = |message: &str| {
-        Ok(RestoreOutcome {
-            message: message.to_owned(),
-            ..RestoreOutcome::default()
-        })
+fn bring_back(layout: &Layout, restore: &str) -> Result<RestoreOutcome, Failed> {
+    let volume = layout.volume();
+    let told = |message: &str| RestoreOutcome {
+        message: message.to_owned(),
+        ..RestoreOutcome::default()
     };
     let failed = |error: std::io::Error| Failed::volume("bringing the previous data directory back", &error);
     let Some(mut journal) = Journal::read(volume).map_err(failed)? else {
-        return told("nothing was changed");
+        return Ok(told("nothing was changed"));
     };
     if journal.restore != restore {
-        return told("another restore is at work: nothing was changed");
+        return Ok(told("another restore is at work: nothing was changed"));
     }
     if !journal.keeps {
         return Ok(RestoreOutcome {
-            message: "the previous data was given up (previousData: Discard): there is nothing to bring back"
-                .to_owned(),
             category: Some(report::Category::Discarded),
-            ..RestoreOutcome::default()
+            ..told("the previous data was given up (previousData: Discard): there is nothing to bring back")
         });
     }
     journal.stage = Stage::Returning;
     journal.write(volume).map_err(failed)?;
-    places.bring_back().map_err(failed)?;
+    Places::of(layout).bring_back().map_err(failed)?;
     Journal::remove(volume).map_err(failed)?;
-    told("the previous data directory is in its place again")
+    Ok(told("the previous data directory is in its place again"))
 }
 
 #[cfg(test)]

@@ -1,62 +1,18 @@
-//! Starts PostgreSQL on what was copied, alone and unseen, lets it recover to its target, looks at it and stops it.
-//!
-//! Archiving is on and has no command: what the new timeline writes waits on the volume until an instance is started on it, and its
-//! history file waits with it. Without hot standby no setting has to be as large as it was on the primary. Nothing of the users
-//! runs: no connection from outside, no subscription, no job.
+//! Lets PostgreSQL recover what was copied to its target, and looks at what came of it.
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
-use rustix::process::Signal;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::watch::{Sender, channel};
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::log::Log;
-use super::report::{Category, Phase, Reached, RestoreProgress};
+use super::report::{Category, Reached, RestoreProgress};
+use super::running::Running;
 use super::{Failed, Request};
-use crate::agent::instance::observe::{Observation, observe};
-use crate::agent::instance::sql::connection::{Socket, SqlError};
+use crate::agent::instance::observe::Observation;
 use crate::agent::postgres::Layout;
-use crate::agent::progress::{Handle, Publisher};
-use crate::agent::redact::Redactor;
-use crate::agent::supervise;
+use crate::agent::progress::Publisher;
 use crate::domain::wal::Lsn;
-
-/// It is asked for this often whether it takes writes.
-const LOOK: Duration = Duration::from_millis(250);
-/// A clean stop writes everything to the disk.
-const STOP: Duration = Duration::from_mins(30);
-/// One that was told to stop is killed before Kubernetes would kill us.
-const GRACE: Duration = Duration::from_secs(20);
-/// The socket's name has it.
-const PORT: u16 = 5432;
-
-/// Settings that differ from those of the database.
-const SETTINGS: &[&str] = &[
-    "archive_mode=on",
-    "archive_command=",
-    "archive_library=",
-    "autovacuum=off",
-    "cron.launch_active_jobs=off",
-    "hot_standby=off",
-    "ident_file=",
-    "lc_messages=C",
-    "listen_addresses=",
-    "log_destination=stderr",
-    "log_line_prefix=%e ",
-    "log_min_messages=warning",
-    "log_startup_progress_interval=2s",
-    "log_timezone=UTC",
-    "logging_collector=off",
-    "max_logical_replication_workers=0",
-    "restart_after_crash=off",
-    "ssl=off",
-    "synchronous_standby_names=",
-];
 
 /// Recovers, and stops the database cleanly.
 ///
@@ -94,19 +50,9 @@ async fn find(
     publisher: &Publisher<RestoreProgress>,
     stop: &CancellationToken,
 ) -> Result<(), Failed> {
-    let mut child = start(layout, &["recovery_target_action=shutdown"])
-        .map_err(|error| Failed::volume("PostgreSQL cannot be started", &error))?;
-    let (learnt, log) = channel(Log::default());
-    let reading = tokio::spawn(follow(child.stderr.take(), learnt, publisher.handle()));
-    tokio::select! {
-        _ = child.wait() => {}
-        () = stop.cancelled() => {
-            supervise::end(&mut child, Signal::INT, GRACE).await;
-            return Err(Failed::stopped());
-        }
-    }
-    let _ = reading.await;
-    let log = log.borrow();
+    let mut running = Running::start(layout, &["recovery_target_action=shutdown"], publisher)?;
+    running.until_ended(stop).await?;
+    let log = running.said().await;
     if log.fatal.is_some() || log.stopped.is_none() {
         return Err(why(&log));
     }
@@ -164,94 +110,17 @@ async fn promote(
     publisher: &Publisher<RestoreProgress>,
     stop: &CancellationToken,
 ) -> Result<Reached, Failed> {
-    let mut child =
-        start(layout, settings).map_err(|error| Failed::volume("PostgreSQL cannot be started", &error))?;
-    let (learnt, log) = channel(Log::default());
-    let stderr = child.stderr.take();
-    let reading = tokio::spawn(follow(stderr, learnt, publisher.handle()));
-    let came_up = tokio::select! {
-        came_up = until_writable(&layout.socket) => Some(came_up),
-        _ = child.wait() => None,
-        () = stop.cancelled() => {
-            supervise::end(&mut child, Signal::INT, GRACE).await;
-            return Err(Failed::stopped());
-        }
+    let mut running = Running::start(layout, settings, publisher)?;
+    let Some(observed) = running.until_writable(stop).await? else {
+        return Err(why(&running.said().await));
     };
-    let Some(observed) = came_up else {
-        // What it said last is in the pipe.
-        let _ = reading.await;
-        return Err(why(&log.borrow()));
-    };
-    supervise::end(&mut child, Signal::INT, STOP).await;
-    let stopped = child.wait().await.is_ok_and(|status| status.success());
-    let _ = reading.await;
+    let stopped = running.stop().await;
+    let log = running.said().await;
     if !stopped {
         let message = "the recovered database did not stop cleanly";
         return Err(Failed::transient(Category::Recovery, message));
     }
-    judge(request, layout, &observed, &log.borrow())
-}
-
-fn start(layout: &Layout, more: &[&str]) -> std::io::Result<Child> {
-    let rules = layout.socket.join("restore_hba.conf");
-    fs::create_dir_all(&layout.socket)?;
-    fs::write(&rules, "local all postgres peer\n")?;
-    let mut command = Command::new("postgres");
-    command
-        .arg("-D")
-        .arg(&layout.data)
-        .args(["-p", &PORT.to_string()]);
-    for setting in SETTINGS.iter().chain(more) {
-        command.args(["-c", setting]);
-    }
-    command
-        .arg("-c")
-        .arg(format!("unix_socket_directories={}", layout.socket.display()))
-        .arg("-c")
-        .arg(format!("hba_file={}", rules.display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-}
-
-/// Reads the log to its end.
-async fn follow(stderr: Option<ChildStderr>, learnt: Sender<Log>, publisher: Handle<RestoreProgress>) {
-    let Some(stderr) = stderr else { return };
-    let mut lines = BufReader::new(stderr).lines();
-    let mut redactor = Redactor::default();
-    while let Ok(Some(line)) = lines.next_line().await {
-        learnt.send_modify(|log| log.add(&line));
-        let log = learnt.borrow().clone();
-        publisher.tell(RestoreProgress {
-            phase: Phase::Recovering,
-            segment: log.segment,
-            position: log.position,
-            copied: None,
-        });
-        if let Some(text) = redactor.next(line.trim_end()) {
-            tracing::info!(target: "postgres", "{text}");
-        }
-    }
-}
-
-/// Returns when it takes connections and writes.
-async fn until_writable(socket: &Path) -> Observation {
-    let socket = Socket::new(socket, PORT);
-    loop {
-        match look(&socket).await {
-            Ok(observed) if !observed.in_recovery => return observed,
-            Ok(_) => {}
-            Err(error) => tracing::trace!(%error, "not yet"),
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn look(socket: &Socket) -> Result<Observation, SqlError> {
-    let client = socket.connect("postgres").await?;
-    observe(&client).await
+    judge(request, layout, &observed, &log)
 }
 
 fn why(log: &Log) -> Failed {
@@ -361,16 +230,11 @@ mod tests {
     #[test]
     fn the_next_timeline_on_the_way_is_the_one_of_the_history() {
         let volume = tempfile::tempdir().unwrap();
-        let layout = Layout {
-            data: volume.path().to_owned(),
-            version: "18".to_owned(),
-            wal: volume.path().join("pg_wal"),
-            socket: volume.path().to_owned(),
-            keys: Vec::new(),
-        };
-        fs::create_dir(&layout.wal).unwrap();
+        let layout = super::super::tests::layout(volume.path());
+        let wal = layout.data.join("pg_wal");
+        fs::create_dir_all(&wal).unwrap();
         fs::write(
-            layout.wal.join("00000005.history"),
+            wal.join("00000005.history"),
             "1\t0/27000000\tx\n\n4\t0/28000000\ty\n",
         )
         .unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::progress::Progress;
-use crate::agent::report::TERMINATION_MESSAGE_BYTES;
+use crate::agent::termination::{self, Outcome};
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,25 +119,16 @@ pub struct RestoreOutcome {
     pub recovery_seconds: Option<u64>,
 }
 
-impl RestoreOutcome {
-    /// The JSON, its message shortened until Kubernetes keeps all of it.
-    #[must_use]
-    pub fn to_termination_message(&self) -> String {
-        let mut outcome = self.clone();
-        loop {
-            let json = serde_json::to_string(&outcome).unwrap_or_default();
-            if json.len() <= TERMINATION_MESSAGE_BYTES || outcome.message.is_empty() {
-                return json;
-            }
-            let keep = outcome.message.chars().count() / 2;
-            outcome.message = outcome.message.chars().take(keep).collect();
-        }
+impl Outcome for RestoreOutcome {
+    fn shorten(&mut self) -> bool {
+        termination::halve(&mut self.message)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::report::TERMINATION_MESSAGE_BYTES;
 
     #[test]
     fn an_outcome_is_read_back_and_never_exceeds_what_kubernetes_keeps() {
@@ -151,7 +142,7 @@ mod tests {
             }),
             ..RestoreOutcome::default()
         };
-        let json = outcome.to_termination_message();
+        let json = termination::message(&outcome);
         assert!(json.len() <= TERMINATION_MESSAGE_BYTES);
         let read: RestoreOutcome = serde_json::from_str(&json).unwrap();
         assert_eq!((read.category, read.reached), (outcome.category, outcome.reached));

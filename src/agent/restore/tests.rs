@@ -1,6 +1,36 @@
 use std::fs;
+use std::path::Path;
 
 use super::*;
+
+pub(super) fn layout(volume: &Path) -> Layout {
+    Layout {
+        data: volume.join("pg18"),
+        version: "18".to_owned(),
+        wal: volume.join("pg18_wal"),
+        socket: volume.join("socket"),
+        keys: Vec::new(),
+    }
+}
+
+pub(super) fn request() -> Request {
+    Request {
+        restore: "one".to_owned(),
+        stanza: "db".to_owned(),
+        repository: 1,
+        set: "20261121-013455F".to_owned(),
+        kind: "default".to_owned(),
+        target: None,
+        exclusive: false,
+        timeline: 1,
+        passes_through: false,
+        at_least: None,
+        discard: false,
+        bytes: 1,
+        system_identifier: None,
+        options: Vec::new(),
+    }
+}
 
 struct Volume(tempfile::TempDir);
 
@@ -13,36 +43,18 @@ impl Volume {
     }
 
     fn layout(&self) -> Layout {
-        Layout {
-            data: self.0.path().join("pg18"),
-            version: "18".to_owned(),
-            wal: self.0.path().join("pg18_wal"),
-            socket: self.0.path().join("socket"),
-            keys: Vec::new(),
-        }
+        layout(self.0.path())
     }
 
     async fn work(&self, restore: &str, discard: bool) -> Work {
         let layout = self.layout();
         Work {
             places: Places::of(&layout),
-            volume: volume(&layout),
             publisher: Publisher::begin(|_| None).await,
             request: Request {
                 restore: restore.to_owned(),
-                stanza: "db".to_owned(),
-                repository: 1,
-                set: "20261121-013455F".to_owned(),
-                kind: "default".to_owned(),
-                target: None,
-                exclusive: false,
-                timeline: 1,
-                passes_through: false,
-                at_least: None,
                 discard,
-                bytes: 1,
-                system_identifier: None,
-                options: Vec::new(),
+                ..request()
             },
             layout,
             stop: CancellationToken::new(),
@@ -58,7 +70,7 @@ impl Volume {
     }
 
     fn undo(&self, restore: &str) -> Result<RestoreOutcome, Failed> {
-        bring_back(&Places::of(&self.layout()), self.0.path(), restore)
+        bring_back(&self.layout(), restore)
     }
 }
 

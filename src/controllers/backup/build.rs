@@ -7,7 +7,6 @@ use k8s_openapi::api::batch::v1::{
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
-use sha2::{Digest as _, Sha256};
 
 use super::decide::Accepted;
 use crate::agent::report::exit;
@@ -15,7 +14,7 @@ use crate::api::cluster::jobs::BackupJobs;
 use crate::api::names::{ANNOTATION_BACKUP, LABEL_PGBACKREST_BACKUP, STANZA};
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::build::pod::{AGENT_BINARY, env, env_field};
-use crate::controllers::cluster::build::repository_job::{RepositoryJob, Work};
+use crate::controllers::cluster::build::repository_job::{self, RepositoryJob, Work};
 use crate::controllers::cluster::names::LABEL_INITIAL;
 use crate::controllers::cluster::validated::{Metadata, ValidatedCluster};
 
@@ -27,9 +26,7 @@ const RETRIES: i32 = 6;
 /// Name of the Job: one for each backup object, so that nothing runs twice.
 #[must_use]
 pub fn job_name(backup: &PerconaPGBackup) -> String {
-    let digest = Sha256::digest(backup.uid().unwrap_or_default().as_bytes());
-    let short = hex::encode(digest.get(..4).unwrap_or_default());
-    format!("{}-backup-{short}", backup.spec.pg_cluster)
+    repository_job::job_name(&backup.spec.pg_cluster, "backup", backup.uid())
 }
 
 /// Builds the Job.

@@ -1,10 +1,11 @@
 //! All reads of a reconcile but those of the repository. Bounded in time.
 
+use crate::controllers::cluster::build::repository_job::pods_of;
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Endpoints, Pod};
-use kube::api::{Api, ListParams};
+use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 
 use super::build;
@@ -85,7 +86,7 @@ async fn read(client: &Client, fleet: &Fleet, backup: PerconaPGBackup) -> Result
         dns_suffix: String::new(),
     }
     .ha();
-    let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job_name}"));
+    let of_job = pods_of(std::slice::from_ref(&job_name));
 
     let (cluster, job, pods, lease, leader, others) = futures::try_join!(
         async {

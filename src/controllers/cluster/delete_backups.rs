@@ -24,6 +24,7 @@ use super::reconcile::{Failure, Shared};
 use super::validate::{Existence, ImageDefaults, validate};
 use super::validated::{Repo, ValidatedCluster};
 use super::{engine, user_files};
+use crate::agent::report::BackupOutcome;
 use crate::api::names::{LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_DELETE, LABEL_PGBACKREST_EXPIRE, STANZA};
 use crate::api::repository::{Repository, Store};
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
@@ -71,7 +72,8 @@ pub async fn step(
             Some((_, None)) => again.push(NEXT_STEP),
             Some((job, Some(false))) => {
                 again.push(TROUBLE);
-                let says = last_words(job, &pods).unwrap_or_else(|| "the Job has failed".to_owned());
+                let says = last_words(job, &pods).map(|said: BackupOutcome| said.message);
+                let says = says.unwrap_or_else(|| "the Job has failed".to_owned());
                 let text = format!("{}: {says}", repository.name);
                 tell(
                     shared,

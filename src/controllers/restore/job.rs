@@ -4,15 +4,13 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource as _, ResourceExt as _};
-use sha2::{Digest as _, Sha256};
 
 use super::wanted::Wanted;
 use crate::api::PerconaPGRestore;
 use crate::api::names::{ANNOTATION_RESTORE, LABEL_PGBACKREST, LABEL_PGBACKREST_RESTORE, STANZA};
 use crate::api::restore::{Preflight, PreviousData};
 use crate::controllers::cluster::build::pod::AGENT_BINARY;
-use crate::controllers::cluster::build::repository_job::failure_policy;
-use crate::controllers::cluster::build::{Restoring, restore_pod};
+use crate::controllers::cluster::build::{Restoring, repository_job, restore_pod};
 use crate::controllers::cluster::validated::{Instance, ValidatedCluster};
 use crate::domain::restore::Stop;
 
@@ -35,13 +33,11 @@ pub enum Kind {
 /// Its name.
 #[must_use]
 pub fn job_name(restore: &PerconaPGRestore, kind: Kind) -> String {
-    let digest = Sha256::digest(restore.uid().unwrap_or_default().as_bytes());
-    let short = hex::encode(digest.get(..4).unwrap_or_default());
     let what = match kind {
         Kind::Restore => "restore",
         Kind::Undo => "undo",
     };
-    format!("{}-{what}-{short}", restore.spec.pg_cluster)
+    repository_job::job_name(&restore.spec.pg_cluster, what, restore.uid())
 }
 
 /// Builds it; nothing where the instance is not one of the cluster's.
@@ -80,7 +76,7 @@ pub fn job(
                 Kind::Restore => RETRIES,
                 Kind::Undo => UNDO_RETRIES,
             }),
-            pod_failure_policy: Some(failure_policy()),
+            pod_failure_policy: Some(repository_job::failure_policy()),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels),

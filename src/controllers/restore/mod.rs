@@ -5,10 +5,12 @@
 //! nothing and names the nearest that is possible. What was there before stays on the volume until the restored database leads;
 //! whatever goes wrong before the decision ([`decide`]) brings it back. No instance runs while a Job works on its volume.
 
+mod announce;
 mod carry;
 mod decide;
 mod dereference;
 mod job;
+mod look;
 mod preflight;
 mod reconcile;
 mod scene;
@@ -16,7 +18,13 @@ mod status;
 mod wanted;
 mod watch;
 
+use std::time::Duration;
+
 pub use watch::run;
 
 /// Field manager of this controller's writes.
 const FIELD_MANAGER: &str = "holdfast-restore";
+/// What changes by itself wakes us; this is for what does not.
+const LOOK: Duration = Duration::from_secs(5);
+/// What was written is looked at again.
+const SOON: Duration = Duration::from_secs(1);

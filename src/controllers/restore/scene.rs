@@ -21,6 +21,7 @@ use crate::api::conditions;
 use crate::api::names::{LABEL_CLUSTER, LABEL_PGBACKREST_EXPIRE};
 use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore};
 use crate::controllers::backup::ended;
+use crate::controllers::cluster::build::repository_job::{last_pod, last_words, pods_of};
 use crate::controllers::cluster::dereference::{self, Observed};
 use crate::controllers::cluster::names::{ANNOTATION_LED_LAST, Names};
 use crate::controllers::cluster::status::is_ready;
@@ -93,10 +94,7 @@ pub async fn read(
     };
     let expiring =
         ListParams::default().labels(&format!("{LABEL_CLUSTER}={},{LABEL_PGBACKREST_EXPIRE}", key.name));
-    let own = [Kind::Restore, Kind::Undo]
-        .map(|kind| job_name(restore, kind))
-        .join(",");
-    let own = ListParams::default().labels(&format!("batch.kubernetes.io/job-name in ({own})"));
+    let own = pods_of(&[Kind::Restore, Kind::Undo].map(|kind| job_name(restore, kind)));
     let reads = async {
         futures::try_join!(
             named(Kind::Restore),
@@ -245,25 +243,14 @@ impl Scene {
         !self.observed.stateful_sets.is_empty() && self.observed.stateful_sets.iter().all(ready)
     }
 
-    fn last_pod(&self, job: Option<&Job>) -> Option<&Pod> {
-        let name = job?.name_any();
-        let of_job = self
-            .pods
-            .iter()
-            .filter(|pod| pod.labels().get("batch.kubernetes.io/job-name") == Some(&name));
-        of_job.max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))
-    }
-
     /// What a Job's last Pod said when it ended.
     pub fn outcome(&self, job: Option<&Job>) -> Option<RestoreOutcome> {
-        let statuses = self.last_pod(job)?.status.as_ref()?.container_statuses.as_ref()?;
-        let terminated = statuses.first()?.state.as_ref()?.terminated.as_ref()?;
-        serde_json::from_str(terminated.message.as_ref()?).ok()
+        last_words(job?, &self.pods)
     }
 
     /// How far its Pod says it is.
     pub fn progress(&self) -> Option<RestoreProgress> {
-        let pod = self.last_pod(self.job.as_ref())?;
+        let pod = last_pod(self.job.as_ref()?, &self.pods)?;
         serde_json::from_str(pod.annotations().get(PROGRESS_ANNOTATION)?).ok()
     }
 }

@@ -80,10 +80,7 @@ pub fn not_archived_yet(
         Reason::InProgress,
         &what,
     );
-    draft.progress(RestoreProgress {
-        message: "waiting for the WAL of the target".to_owned(),
-        ..RestoreProgress::default()
-    });
+    draft.does("waiting for the WAL of the target");
     draft.status
 }
 
@@ -149,6 +146,14 @@ impl<'a> Draft<'a> {
     pub fn succeeded(&mut self, reason: Reason, what: &str) {
         self.end(JobState::Succeeded);
         self.say(ConditionType::Complete, Status::True, reason, what);
+    }
+
+    /// What is being done, where there is nothing to count.
+    pub fn does(&mut self, what: &str) {
+        self.progress(RestoreProgress {
+            message: what.to_owned(),
+            ..RestoreProgress::default()
+        });
     }
 
     /// How far it is.

@@ -14,6 +14,7 @@ use super::decide::{Decision, Wanted, decide, growth_of_a_week};
 use super::dereference::{Observed, dereference};
 use super::memory::{EVERY, Memory, fingerprint};
 use super::status::{self, Done, Problem};
+use crate::agent::report::BackupOutcome;
 use crate::api::cluster::retention::RepositoryRetention;
 use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, Reason};
@@ -215,7 +216,7 @@ impl One<'_> {
                 Err(problem) => outcome.problem = Some(self.failed(repo, problem).await?),
             },
             Some((job, Some(false))) => {
-                let says = last_words(job, &self.observed.pods);
+                let says = last_words(job, &self.observed.pods).map(|said: BackupOutcome| said.message);
                 let what = format!("{repo}: {}", says.as_deref().unwrap_or("the Job has failed"));
                 let problem = Problem {
                     reason: Reason::ExpireFailed,

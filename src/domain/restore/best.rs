@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::choose::{Choice, Refusal};
+use super::choose::Choice;
+use super::refusal::Refusal;
 use super::target::{Stop, Target};
 
 /// What one repository has to offer.

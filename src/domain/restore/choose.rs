@@ -4,11 +4,10 @@
 //! was left later for one that had begun before it. That is the branch that began last before the time. What no recovery can stop
 //! at is refused with the nearest moments on both sides: PostgreSQL finds out only at the end, when everything was replayed.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Refusal;
 use super::target::{Stop, Target, Timeline};
 use crate::domain::label::Label;
 use crate::domain::wal::{Lsn, Segment};
@@ -63,106 +62,6 @@ pub struct Choice {
     pub certain: bool,
 }
 
-/// Why nothing serves a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is nothing to restore from.
-    NoBackup,
-    /// The backup that was asked for is not there.
-    NoSuchBackup(Label),
-    /// The backup that was asked for cannot be restored.
-    Unrestorable(Label, Restorable),
-    /// The backup that was asked for ended behind the target.
-    BackupTooLate(Label),
-    /// No recovery gets onto the timeline that was asked for.
-    NoSuchTimeline(u32),
-    /// No timeline was ever left.
-    NothingLeft,
-    /// It is not known when this timeline began, so a time alone does not say which branch it is on.
-    BranchUnknown(u32),
-    /// The target lies where no recovery can stop.
-    Unreachable {
-        /// The nearest time before it that can be reached, and its timeline.
-        before: Option<(DateTime<Utc>, u32)>,
-        /// The nearest time after it.
-        after: Option<(DateTime<Utc>, u32)>,
-    },
-    /// The position lies behind what is archived.
-    PositionUnreachable {
-        /// The last one that can be reached.
-        last: Option<Lsn>,
-    },
-}
-
-impl Refusal {
-    /// For metrics.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        match self {
-            Self::NoBackup | Self::NoSuchBackup(_) | Self::Unrestorable(..) => "no-backup",
-            Self::BackupTooLate(_) | Self::Unreachable { .. } | Self::PositionUnreachable { .. } => {
-                "target-unreachable"
-            }
-            Self::NoSuchTimeline(_) | Self::NothingLeft | Self::BranchUnknown(_) => "no-timeline",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = |(at, timeline): &(DateTime<Utc>, u32)| {
-            format!("{} (timeline {timeline})", at.format("%Y-%m-%d %H:%M:%S%.f UTC"))
-        };
-        match self {
-            Self::NoBackup => f.write_str("the repository holds no backup that can be restored"),
-            Self::NoSuchBackup(label) => write!(f, "the repository holds no backup {label}"),
-            Self::Unrestorable(label, Restorable::MissingBackup(other)) => {
-                write!(f, "{label} cannot be restored: it needs {other}, which is gone")
-            }
-            Self::Unrestorable(label, Restorable::MissingWal(segment)) => {
-                write!(
-                    f,
-                    "{label} cannot be restored: WAL segment {segment} is missing or damaged"
-                )
-            }
-            Self::Unrestorable(label, _) => {
-                write!(
-                    f,
-                    "{label} cannot be restored yet: the WAL of its end has not arrived"
-                )
-            }
-            Self::BackupTooLate(label) => {
-                write!(f, "{label} ended after the target: an earlier backup is needed")
-            }
-            Self::NoSuchTimeline(number) => write!(f, "no backup leads to timeline {number}"),
-            Self::NothingLeft => {
-                f.write_str("no timeline was left for another that is here: there is no restore to undo")
-            }
-            Self::BranchUnknown(number) => write!(
-                f,
-                "it is not known when timeline {number} began, so the time alone does not say which timeline is meant: name it"
-            ),
-            Self::Unreachable { before, after } => match (before, after) {
-                (None, None) => f.write_str("no time can be reached"),
-                (Some(before), None) => write!(f, "the latest time that can be reached is {}", time(before)),
-                (None, Some(after)) => write!(f, "the earliest time that can be reached is {}", time(after)),
-                (Some(before), Some(after)) => write!(
-                    f,
-                    "it cannot be reached; the nearest before it is {}, the nearest after it {}",
-                    time(before),
-                    time(after)
-                ),
-            },
-            Self::PositionUnreachable { last: Some(last) } => {
-                write!(f, "the last position that is known to be reached is {last}")
-            }
-            Self::PositionUnreachable { last: None } => {
-                f.write_str("nothing was committed behind the backups")
-            }
-        }
-    }
-}
-
 /// A way from a backup along one chain of timelines.
 #[derive(Clone, Copy)]
 struct Way<'a> {
@@ -176,7 +75,12 @@ impl Way<'_> {
         self.backup.wal.and_then(|wal| wal.stop)
     }
 
-    fn choice(&self, certain: bool) -> Choice {
+    /// Its end is on another timeline than its beginning.
+    fn is_over_several(&self) -> bool {
+        self.reach.timelines.len() > 1
+    }
+
+    fn choice(&self) -> Choice {
         Choice {
             backup: self.backup.label.clone(),
             timeline: self.reach.timeline,
@@ -187,7 +91,7 @@ impl Way<'_> {
             position: self.reach.to_lsn,
             passes_through: false,
             by_position: None,
-            certain,
+            certain: true,
         }
     }
 }
@@ -210,34 +114,15 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
             _ => set.map_or(Refusal::NoBackup, |label| Refusal::BackupTooLate(label.clone())),
         });
     }
-    let several = |way: &Way<'_>| way.reach.timelines.len() > 1;
-    let newest = |ways: Vec<Way<'_>>, certain: bool| {
-        let best = ways.into_iter().max_by_key(|way| {
-            // A page that is known to be damaged is the last choice.
-            (!way.backup.page_errors, way.backup.stopped)
-        });
-        best.map(|way| Choice {
-            passes_through: several(&way),
-            ..way.choice(certain)
-        })
-    };
     match &target.stop {
-        Stop::Latest => {
-            let choice = newest(own, true).ok_or(Refusal::NoBackup)?;
-            Ok(Choice {
-                passes_through: false,
-                ..choice
-            })
-        }
+        Stop::Latest => Ok(newest(own).ok_or(Refusal::NoBackup)?.choice()),
         Stop::Immediate => {
-            let choice = newest(own, true).ok_or(Refusal::NoBackup)?;
-            let of_backup = source.backups.iter().find(|backup| backup.label == choice.backup);
-            let timeline = of_backup.and_then(|backup| Some(backup.wal?.last.timeline()));
+            let way = newest(own).ok_or(Refusal::NoBackup)?;
+            let timeline = way.backup.wal.map(|wal| wal.last.timeline());
             Ok(Choice {
                 // It is consistent on its own.
-                timeline: timeline.unwrap_or(choice.timeline),
-                passes_through: false,
-                ..choice
+                timeline: timeline.unwrap_or(way.reach.timeline),
+                ..way.choice()
             })
         }
         Stop::Time(at) => {
@@ -254,18 +139,16 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
                 .iter()
                 .find(|way| way.reach.to == Some(*at) && !target.exclusive);
             let by_position = last.and_then(|way| way.reach.to_lsn);
-            let choice = newest(serve, true).ok_or_else(|| unreachable(source, *at))?;
-            let by_position = by_position.filter(|_| choice.latest == Some(*at));
-            let began = source
-                .branches
-                .iter()
-                .find(|branch| branch.timeline == choice.timeline);
+            let way = newest(serve).ok_or_else(|| unreachable(source, *at))?;
+            let by_position = by_position.filter(|_| way.reach.to == Some(*at));
+            let mut branches = source.branches.iter();
+            let began = branches.find(|branch| branch.timeline == way.reach.timeline);
             // All that was committed on the way to a timeline was committed before that began.
             let on_the_last = began.is_some_and(|branch| branch.began.is_some_and(|began| began <= *at));
             Ok(Choice {
-                passes_through: choice.passes_through && by_position.is_none() && !on_the_last,
+                passes_through: way.is_over_several() && by_position.is_none() && !on_the_last,
                 by_position,
-                ..choice
+                ..way.choice()
             })
         }
         Stop::Lsn(position) => {
@@ -280,18 +163,29 @@ pub fn choose(source: &Source<'_>, target: &Target, set: Option<&Label>) -> Resu
             let serve = before
                 .into_iter()
                 .filter(|way| way.reach.to_lsn.is_some_and(|to| *position <= to));
-            newest(serve.collect(), true).ok_or(Refusal::PositionUnreachable { last })
+            let way = newest(serve.collect()).ok_or(Refusal::PositionUnreachable { last })?;
+            Ok(Choice {
+                passes_through: way.is_over_several(),
+                ..way.choice()
+            })
         }
         // Where it is nobody knows before it is replayed: the oldest backup gets there in any case.
         Stop::Xid(_) | Stop::Name(_) => {
             let oldest = own.into_iter().min_by_key(|way| way.backup.stopped);
-            let choice = oldest.map(|way| Choice {
-                passes_through: several(&way),
-                ..way.choice(false)
-            });
-            choice.ok_or(Refusal::NoBackup)
+            let way = oldest.ok_or(Refusal::NoBackup)?;
+            Ok(Choice {
+                passes_through: way.is_over_several(),
+                certain: false,
+                ..way.choice()
+            })
         }
     }
+}
+
+/// The way with the least WAL to replay. A page that is known to be damaged is the last choice.
+fn newest(ways: Vec<Way<'_>>) -> Option<Way<'_>> {
+    let best = ways.into_iter();
+    best.max_by_key(|way| (!way.backup.page_errors, way.backup.stopped))
 }
 
 fn is_restorable(source: &Source<'_>, label: &Label) -> Result<(), Refusal> {

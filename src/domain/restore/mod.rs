@@ -8,11 +8,13 @@
 mod best;
 mod choose;
 mod options;
+mod refusal;
 mod target;
 mod time;
 
 pub use best::{Offer, Why, best};
-pub use choose::{Branch, Choice, Refusal, Source, choose};
+pub use choose::{Branch, Choice, Source, choose};
 pub use options::RestoreOptions;
+pub use refusal::Refusal;
 pub use target::{Stop, Target, TargetError, Timeline};
 pub use time::{TimeError, read_time};

@@ -144,15 +144,16 @@ impl Scenario {
     /// The pod of a backup's Job, running, and not one of `but`.
     pub async fn job_pod(&self, backup: &PerconaPGBackup, but: Option<&str>) -> Pod {
         let job = status(backup).job_name.expect("a running backup names its Job");
-        self.any(
-            &format!("batch.kubernetes.io/job-name={job}"),
-            "running",
-            minutes(2),
-            |pod: &Pod| {
-                pod.metadata.uid.as_deref() != but
-                    && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-            },
-        )
+        self.pod_of(&job, but, minutes(2)).await
+    }
+
+    /// The pod of a Job, running, and not one of `but`.
+    pub async fn pod_of(&self, job: &str, but: Option<&str>, within: Duration) -> Pod {
+        let selector = format!("batch.kubernetes.io/job-name={job}");
+        self.any(&selector, "running", within, |pod: &Pod| {
+            pod.metadata.uid.as_deref() != but
+                && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
+        })
         .await
     }
 

@@ -7,7 +7,7 @@ use holdfast::api::cluster::status::ClusterState;
 use holdfast::api::{ConditionType, PerconaPGCluster};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::wait::condition;
@@ -194,6 +194,21 @@ impl Cluster {
         scenario.apply(&self.secret()).await;
         let cluster: PerconaPGCluster = serde_json::from_value(self.object()).unwrap();
         scenario.apply(&cluster).await;
+    }
+
+    /// Changes what none of the fields says.
+    pub async fn change(&self, scenario: &Scenario, change: &Value) {
+        scenario
+            .api::<PerconaPGCluster>()
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(change))
+            .await
+            .unwrap();
+    }
+
+    /// Pauses it, or lets it go on.
+    pub async fn pause(&self, scenario: &Scenario, paused: bool) {
+        self.change(scenario, &json!({ "spec": { "pause": paused } }))
+            .await;
     }
 
     /// Waits until every part runs and a backup could be taken.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::{Cluster, Scenario};
+
 static STORES: OnceLock<Stores> = OnceLock::new();
 
 /// The stores of the test cluster, by the documented keys.
@@ -82,5 +84,38 @@ impl Stores {
             }
         }
         found
+    }
+}
+
+/// An object that is out of its store.
+pub struct Taken {
+    was: PathBuf,
+    now: PathBuf,
+}
+
+impl Taken {
+    /// Into the store again.
+    pub fn put_back(self) {
+        std::fs::rename(self.now, self.was).unwrap();
+    }
+}
+
+impl Cluster {
+    /// Takes an object out of `repo1`: of those in a directory whose names begin so, the last.
+    pub fn take_away(&self, scenario: &Scenario, directory: &str, beginning: &str) -> Taken {
+        let path = format!("{}/{directory}", self.path);
+        let directory = scenario.stores.directory(&self.bucket, &path);
+        let name = std::fs::read_dir(&directory)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| name.starts_with(beginning))
+            .max()
+            .unwrap_or_else(|| panic!("no '{beginning}' is in {}", directory.display()));
+        let was = directory.join(&name);
+        let now = std::env::temp_dir().join(format!("{}-{name}", scenario.namespace));
+        // By renaming, since the server keeps what it knows of an object in the file's attributes.
+        std::fs::rename(&was, &now).unwrap();
+        scenario.tell(&format!("{name} is taken away"));
+        Taken { was, now }
     }
 }

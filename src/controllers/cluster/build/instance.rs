@@ -1,15 +1,18 @@
 //! One PostgreSQL server: its `StatefulSet` and its claims.
 
+mod restore;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
-    Container, EnvFromSource, EnvVar, HTTPGetAction, PersistentVolumeClaim, PersistentVolumeClaimSpec,
-    PodSpec, PodTemplateSpec, Probe, Volume, VolumeMount,
+    Container, EnvVar, HTTPGetAction, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
+    PodTemplateSpec, Probe, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+pub use self::restore::{Restoring, restore_pod};
 use super::metadata::{annotations, labels, lasting, owned, with};
 use super::patroni::local_key;
 use super::pgbackrest;
@@ -21,7 +24,7 @@ use crate::controllers::cluster::names::{
     ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI,
     LABEL_ROLE, Names, paths,
 };
-use crate::controllers::cluster::validated::{Instance, InstanceSet, PodSettings, ValidatedCluster};
+use crate::controllers::cluster::validated::{Instance, InstanceSet, ValidatedCluster};
 use crate::pgbackrest::configuration::{FILE_NAME, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY};
 
 /// The `StatefulSet` of one instance; nothing only if its set does not exist, which validation excludes.
@@ -185,70 +188,6 @@ fn database(cluster: &ValidatedCluster, set: &InstanceSet) -> Container {
         ..Container::default()
     }
 }
-
-/// The Pod that restores an instance's volumes: the instance's own, with one container that ends.
-pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restoring) -> Option<PodSpec> {
-    let set = cluster.set_of(instance)?;
-    let backups = cluster.backups.clone().unwrap_or_default();
-    let mut environment = environment(cluster, set);
-    environment.extend(set.pod.env.iter().cloned());
-    environment.extend(backups.env);
-    environment.extend(work.env);
-    let sources = [set.pod.env_from.clone(), backups.env_from, work.env_from].concat();
-    let mut mounts = data_mounts(cluster, set);
-    mounts.push(mount("dshm", "/dev/shm"));
-    mounts.extend(set.pod.mounts.iter().cloned());
-    let container = Container {
-        name: RESTORE_CONTAINER.to_owned(),
-        image: Some(cluster.images.postgres.clone()),
-        image_pull_policy: cluster.images.pull_policy.clone(),
-        command: Some(work.command),
-        env: Some(environment),
-        env_from: (!sources.is_empty()).then_some(sources),
-        resources: set.pod.resources.clone(),
-        security_context: Some(container_security()),
-        volume_mounts: Some(mounts),
-        ..Container::default()
-    };
-    // What runs beside an instance would never end.
-    let settings = PodSettings {
-        sidecars: Vec::new(),
-        ..set.pod.clone()
-    };
-    let kin = LabelSelector {
-        match_labels: Some(selecting(&cluster.names.cluster, &set.name, &instance.name)),
-        match_expressions: None,
-    };
-    let pod = around(
-        container,
-        volumes(cluster, set, instance),
-        cluster,
-        &settings,
-        &kin,
-    );
-    Some(PodSpec {
-        service_account_name: Some(cluster.names.pgbackrest()),
-        automount_service_account_token: Some(true),
-        termination_grace_period_seconds: Some(60),
-        restart_policy: Some("Never".to_owned()),
-        init_containers: Some(vec![init_container(cluster)]),
-        ..pod
-    })
-}
-
-/// What a restore's container is given.
-#[derive(Debug, Default)]
-pub struct Restoring {
-    /// The whole command.
-    pub command: Vec<String>,
-    /// The user's variables.
-    pub env: Vec<EnvVar>,
-    /// Sources of such variables.
-    pub env_from: Vec<EnvFromSource>,
-}
-
-/// Its name.
-pub const RESTORE_CONTAINER: &str = "pgbackrest";
 
 fn pgbackrest(cluster: &ValidatedCluster, set: &InstanceSet) -> Container {
     Container {

@@ -10,10 +10,13 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
+use kube::api::ListParams;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::pod::{container_security, empty_dir, init_container, mount, pod_security, read_only};
 use super::{pgbackrest_mounts, pgbackrest_volumes, repo_host};
-use crate::agent::report::{BackupOutcome, exit};
+use crate::agent::report::exit;
 use crate::api::cluster::jobs::BackupJobs;
 use crate::api::names::{LABEL_PGBACKREST, LABEL_PGBACKREST_REPO};
 use crate::controllers::cluster::names::paths;
@@ -34,6 +37,8 @@ pub struct Frame {
 
 /// The container that runs pgBackRest.
 pub const CONTAINER: &str = "pgbackrest";
+/// Kubernetes' label of a Job's Pods.
+const LABEL_JOB: &str = "batch.kubernetes.io/job-name";
 /// Time for pgBackRest to free its locks when the Pod is told to end; the agent gives it 20 s.
 const GRACE_SECONDS: i64 = 30;
 
@@ -245,19 +250,40 @@ pub fn failure_policy() -> PodFailurePolicy {
     }
 }
 
-/// What the last Pod of a Job said when it ended.
+/// The name of a Job that is for one object: of the object's uid, so that nothing runs twice.
 #[must_use]
-pub fn last_words(job: &Job, pods: &[Pod]) -> Option<String> {
-    let of_job = |pod: &&Pod| pod.labels().get("batch.kubernetes.io/job-name") == Some(&job.name_any());
-    let last = pods
+pub fn job_name(cluster: &str, what: &str, uid: Option<String>) -> String {
+    let digest = Sha256::digest(uid.unwrap_or_default().as_bytes());
+    let short = hex::encode(digest.get(..4).unwrap_or_default());
+    format!("{cluster}-{what}-{short}")
+}
+
+/// The Pods of some Jobs.
+#[must_use]
+pub fn pods_of(jobs: &[String]) -> ListParams {
+    ListParams::default().labels(&format!("{LABEL_JOB} in ({})", jobs.join(",")))
+}
+
+/// The newest Pod of a Job.
+#[must_use]
+pub fn last_pod<'a>(job: &Job, pods: &'a [Pod]) -> Option<&'a Pod> {
+    let name = job.name_any();
+    let own = pods
         .iter()
-        .filter(of_job)
-        .max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
-    let statuses = last.status.as_ref()?.container_statuses.as_ref()?;
-    let state = statuses.first()?.state.as_ref()?;
-    let message = state.terminated.as_ref()?.message.as_ref()?;
-    let outcome: BackupOutcome = serde_json::from_str(message).ok()?;
-    Some(outcome.message)
+        .filter(|pod| pod.labels().get(LABEL_JOB) == Some(&name));
+    own.max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))
+}
+
+/// What the newest Pod of a Job said when it ended.
+#[must_use]
+pub fn last_words<T: DeserializeOwned>(job: &Job, pods: &[Pod]) -> Option<T> {
+    let statuses = last_pod(job, pods)?
+        .status
+        .as_ref()?
+        .container_statuses
+        .as_ref()?;
+    let terminated = statuses.first()?.state.as_ref()?.terminated.as_ref()?;
+    serde_json::from_str(terminated.message.as_ref()?).ok()
 }
 
 /// What the user wants, and the node of the repository host.

@@ -63,24 +63,20 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
         }
     }
     let paused = facts.validated.is_ok_and(|cluster| cluster.paused);
-    let restore = facts.observed.cluster.status.as_ref();
-    let restore = restore.and_then(|status| status.restore.as_ref());
-    let stopped = match restore {
-        Some(restore) => Some((
-            Reason::RestoreUnderWay,
-            format!("the cluster is stopped for PerconaPGRestore {}", restore.name),
-        )),
-        None => paused.then(|| (Reason::ClusterPaused, "the cluster is paused".to_owned())),
-    };
+    let pause = paused.then(|| (Reason::ClusterPaused, "the cluster is paused".to_owned()));
+    let written = facts.observed.cluster.status.as_ref();
+    let restore = written.and_then(|status| status.restore.as_ref()).map(|restore| {
+        let what = format!("the cluster is stopped for PerconaPGRestore {}", restore.name);
+        (Reason::RestoreUnderWay, what)
+    });
+    let stopped = restore.clone().or_else(|| pause.clone());
     progress(&mut set, facts, ready, stopped.as_ref());
     users(&mut set, facts);
     let backup = repositories(&mut set, facts);
     let (holds, reason, message) = super::archiving::judge(facts, now);
     set(ConditionType::ArchivingHealthy.as_str(), holds, reason, &message);
-    let (holds, reason, message) = match stopped
-        .filter(|_| restore.is_some() || backup.is_none())
-        .or(backup)
-    {
+    // A repository's trouble outlasts a pause, but not every restore.
+    let (holds, reason, message) = match restore.or(backup).or(pause) {
         Some((reason, message)) => (false, reason, message),
         None if !super::has_primary(facts) => (
             false,

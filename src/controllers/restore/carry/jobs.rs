@@ -1,0 +1,81 @@
+//! The Jobs of a restore: begun, and ended.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use super::{FIELD_MANAGER, One, SOON};
+use crate::api::Reason;
+use crate::controllers::cluster::existence::existence;
+use crate::controllers::cluster::user_files;
+use crate::controllers::cluster::validate::{ImageDefaults, validate};
+use crate::controllers::fleet::Action;
+use crate::controllers::restore::job::{Kind, job};
+use crate::controllers::restore::wanted::Refused;
+use crate::controllers::round::Failure;
+
+impl One<'_> {
+    /// Creates a Job. One that is there already is the same one: its name is of our uid.
+    pub(super) async fn begin(
+        &self,
+        kind: Kind,
+        command: Vec<String>,
+    ) -> Result<Result<(), Refused>, Failure> {
+        let built = match self.built(kind, command) {
+            Ok(built) => built,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let namespace = self.scene.observed.cluster.namespace().unwrap_or_default();
+        let writer = &self.shared.context.writer;
+        match writer.create(&namespace, &built, FIELD_MANAGER).await {
+            Err(error) if error.is_conflict() => Ok(Ok(())),
+            Err(error) if error.is_refusal() => Ok(Err(Refused::new(Reason::ApiRefused, error.to_string()))),
+            other => Ok(Ok(other.map(|_| ())?)),
+        }
+    }
+
+    fn built(&self, kind: Kind, command: Vec<String>) -> Result<Job, Refused> {
+        let observed = &self.scene.observed;
+        let user = user_files::of_cluster(&observed.cluster, &observed.sources);
+        let images = ImageDefaults::of(&self.shared.context.settings);
+        let existing = existence(observed);
+        let cluster = validate(
+            &observed.cluster,
+            &images,
+            &existing,
+            &user.options,
+            BTreeSet::default(),
+        )
+        .map_err(|refusal| Refused::new(refusal.reason, refusal.message))?;
+        let chosen = self.scene.marked().and_then(|marked| marked.instance.as_ref());
+        let mut instances = cluster.instances.iter();
+        let instance = instances.find(|instance| Some(&instance.name) == chosen);
+        let built = instance.and_then(|instance| job(self.restore, kind, command, &cluster, instance));
+        built.ok_or_else(|| {
+            let name = chosen.map_or("?", String::as_str);
+            let what = format!("instance {name} is not part of the cluster any more");
+            Refused::new(Reason::InstancesNotReady, what)
+        })
+    }
+
+    /// Removes a Job with its Pod.
+    pub(super) async fn end(&self, kind: Kind) -> Result<Action, Failure> {
+        let job = match kind {
+            Kind::Restore => &self.scene.job,
+            Kind::Undo => &self.scene.undo,
+        };
+        let there = job
+            .as_ref()
+            .filter(|job| job.metadata.deletion_timestamp.is_none());
+        if let Some(job) = there {
+            let namespace = job.namespace().unwrap_or_default();
+            self.shared
+                .context
+                .writer
+                .delete_with_dependents::<Job>(&namespace, &job.name_any(), job.uid().as_deref())
+                .await?;
+        }
+        Ok(Action::requeue(SOON))
+    }
+}

@@ -1,0 +1,76 @@
+//! The look before anything is done: what a restore would come to, from the repositories as they are now.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::dereference;
+use super::preflight::{Seen, assess};
+use super::reconcile::Shared;
+use super::scene::report;
+use super::status;
+use super::wanted::{Refused, Wanted};
+use crate::agent::report::InstanceReport;
+use crate::api::cluster::status::PerconaPGClusterStatus;
+use crate::api::conditions;
+use crate::api::restore::PreviousData;
+use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
+use crate::controllers::fleet::Key;
+use crate::controllers::round::Failure;
+use crate::domain::restore::Timeline;
+
+/// What was committed just now is archived within PostgreSQL's `archive_timeout`, a minute, and the time that sending it takes.
+const ARCHIVING: TimeDelta = TimeDelta::minutes(3);
+
+/// What a look came to.
+pub enum Looked {
+    /// The WAL of the target may be on its way.
+    Yet(PerconaPGRestoreStatus),
+    /// This.
+    At(PerconaPGRestoreStatus),
+}
+
+/// Looks at the repositories.
+pub async fn look(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    wanted: &Wanted,
+    cluster: PerconaPGCluster,
+    now: DateTime<Utc>,
+) -> Result<Looked, Failure> {
+    let archives = cluster.status.as_ref().is_some_and(archives);
+    let primary = primary(shared, &Key::of(&cluster.metadata)).unwrap_or_default();
+    let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
+    let seen = Box::pin(looking).await?;
+    let mut assessment = assess(wanted, &seen, now);
+    if restore.spec.previous_data.unwrap_or_default() == PreviousData::Keep {
+        let volume = primary.archiver.and_then(|archiver| archiver.volume);
+        assessment.has_room_beside(volume.map(|volume| volume.free));
+    }
+    let follows = matches!(
+        wanted.target.timeline,
+        Timeline::Left | Timeline::Natural | Timeline::Latest
+    );
+    let unseen = follows && primary.timeline > seen.iter().filter_map(Seen::newest_timeline).max();
+    if unseen {
+        assessment.verdict = Err(Refused::new(
+            Reason::TimelineUnclear,
+            "no WAL of the timeline that the primary writes is archived yet, so it is not known what leads to the target",
+        ));
+    }
+    if archives && (assessment.may_arrive || unseen) && !restore.is_older_than(ARCHIVING, now) {
+        return Ok(Looked::Yet(status::not_archived_yet(restore, assessment, now)));
+    }
+    Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
+}
+
+/// What the instance says of itself that takes writes.
+fn primary(shared: &Shared, cluster: &Key) -> Option<InstanceReport> {
+    let pods = shared.fleet.pods(cluster);
+    let reports = pods.iter().filter_map(report);
+    reports
+        .filter(|report| report.in_recovery == Some(false))
+        .max_by_key(|report| report.timeline)
+}
+
+fn archives(status: &PerconaPGClusterStatus) -> bool {
+    conditions::is_true(&status.conditions, ConditionType::ArchivingHealthy.as_str())
+}
