@@ -283,6 +283,15 @@ words! {
         /// Another restore of the cluster is under way.
         RestoreUnderWay: "The cluster is stopped for it; what is asked for waits.",
             "Nothing: it goes on when that one has ended. A restore with spec.supersede ends the other one.";
+        /// The cluster is new and its first data are not there yet.
+        AwaitsData: "No instance is started before they are there: there is nothing that could be lost.",
+            "Look at the restore that brings them: kubectl describe pg-restore.";
+        /// The source's owner does not let this namespace begin from its backups.
+        SourceNotShared: "Nothing was read, and no instance is started.",
+            "Ask the owner of the source to add this namespace to its spec.backups.sharedWith.";
+        /// The new cluster would write where its source writes.
+        SourceIsTarget: "Nothing was changed: two clusters that write into one repository would destroy it.",
+            "Give the new cluster another path, with repoN-path in spec.backups.pgbackrest.global, or another bucket.";
         /// A newer restore took the place of this one.
         Superseded: "What was there before it is there again, or the newer restore replaces it.", "Look at the newer one.";
         /// The restored database took its place, and all instances follow it.
@@ -336,12 +345,12 @@ impl Reason {
     pub fn explain(self, what: &str) -> String {
         let here = what.trim().trim_end_matches('.');
         let dot = if here.is_empty() { "" } else { ". " };
-        format!(
-            "{} {here}{dot}{} {}",
-            self.summary(),
-            self.meaning(),
-            self.remedy()
-        )
+        let text = format!("{} {here}{dot}{}", self.summary(), self.meaning());
+        match self.remedy() {
+            // Where nothing is to be done nobody needs to be told so.
+            "Nothing." => text,
+            remedy => format!("{text} {remedy}"),
+        }
     }
 }
 

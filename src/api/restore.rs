@@ -84,6 +84,9 @@ pub struct PerconaPGRestoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub deadline_seconds: Option<i64>,
+    /// Brings a new cluster the data that its `spec.dataSource` names. The operator makes such a restore by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<bool>,
     /// Ends a restore of the same cluster that is under way, instead of waiting for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersede: Option<bool>,
@@ -263,6 +266,12 @@ pub struct Restored {
 }
 
 impl PerconaPGRestore {
+    /// It brings a new cluster its first data.
+    #[must_use]
+    pub fn is_bootstrap(&self) -> bool {
+        self.spec.bootstrap == Some(true)
+    }
+
     /// When it was created, by the API server's clock.
     #[must_use]
     pub fn created_at(&self) -> Option<DateTime<Utc>> {

@@ -66,6 +66,7 @@ pub(super) fn restore_is_fixed() -> Rule {
         "previousData",
         "deadlineSeconds",
         "supersede",
+        "bootstrap",
     ]
     .map(kept)
     .join(" && ");

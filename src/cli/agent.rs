@@ -128,9 +128,9 @@ pub struct RestoreArguments {
     /// A position that the end of the WAL must not lie before.
     #[arg(long)]
     at_least: Option<Lsn>,
-    /// Give the previous data up.
-    #[arg(long)]
-    discard: bool,
+    /// What becomes of the data that are there.
+    #[arg(long, value_enum)]
+    previous: restore::Previous,
     /// Bytes that must be free beside the previous data.
     #[arg(long, default_value_t = 0)]
     bytes: u64,
@@ -155,7 +155,7 @@ impl RestoreArguments {
             timeline: self.timeline,
             passes_through: self.passes_through,
             at_least: self.at_least,
-            discard: self.discard,
+            previous: self.previous,
             bytes: self.bytes,
             system_identifier: self.system_identifier,
             options: self.options.clone(),

@@ -49,6 +49,10 @@ pub struct Controller {
     /// The same into each store, by its endpoint.
     #[arg(long, env = "HOLDFAST_BACKUPS_AT_ONCE_PER_STORE", default_value_t = 0)]
     backups_at_once_per_store: usize,
+    /// New clusters may begin from the backups of any namespace, also where their owner does not share them
+    /// (spec.backups.sharedWith).
+    #[arg(long, env = "HOLDFAST_SOURCES_ARE_OPEN")]
+    sources_are_open: bool,
     /// How a log line looks.
     #[arg(long, env = "HOLDFAST_LOG_FORMAT", value_enum, default_value_t)]
     log_format: Format,
@@ -100,6 +104,7 @@ fn settings(arguments: &Controller) -> Settings {
             per_namespace: limit(arguments.backups_at_once_per_namespace),
             per_store: limit(arguments.backups_at_once_per_store),
         },
+        sources_are_open: arguments.sources_are_open,
         operator_image: arguments.image.clone(),
         postgres_images,
         pgbackrest_image: variable("RELATED_IMAGE_PGBACKREST"),

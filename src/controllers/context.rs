@@ -31,6 +31,8 @@ pub struct Settings {
     pub build: String,
     /// How many backups of the fleet run at once.
     pub backups_at_once: Limits,
+    /// A new cluster may begin from the backups of any namespace, as with the compatible operator.
+    pub sources_are_open: bool,
 }
 
 /// Shared by all reconciles of all controllers. Cheap to clone.

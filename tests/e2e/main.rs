@@ -14,6 +14,7 @@
 
 mod archiving;
 mod backups;
+mod bootstraps;
 mod day;
 mod failovers;
 mod harness;

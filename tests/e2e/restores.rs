@@ -63,7 +63,7 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
         let said = condition(&failed.conditions, "Complete").unwrap();
         assert_eq!((said.0, said.1), ("False", "TargetNotReached"));
         scenario.tell(&failed.error.unwrap());
-        cluster.ready(scenario, minutes(3)).await;
+        ledger.ready().await;
         assert_eq!(ledger.rows().await, [1, 4]);
 
         // One that is deleted at any moment leaves the cluster on its data.
@@ -78,7 +78,7 @@ async fn a_cluster_is_restored_in_place_again_and_again_and_a_failed_restore_lea
             let api = scenario.api::<PerconaPGRestore>();
             api.delete(name, &DeleteParams::default()).await.unwrap();
             scenario.gone::<PerconaPGRestore>(name, minutes(4)).await;
-            cluster.ready(scenario, minutes(3)).await;
+            ledger.ready().await;
             assert_eq!(ledger.rows().await, [1, 4]);
         }
 
@@ -130,6 +130,7 @@ async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
         pods.delete(&pod, &DeleteParams::default()).await.unwrap();
         scenario.tell("its Pod is deleted");
         ledger.ended("behind-a-backup", JobState::Succeeded).await;
+        ledger.ready().await;
         scenario.succeeded("meanwhile", minutes(4)).await;
         assert_eq!(ledger.rows().await, [1, 2]);
 
@@ -148,7 +149,7 @@ async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
         let older = ledger.ended("older", JobState::Failed).await;
         assert_eq!(condition(&older.conditions, "Complete").unwrap().1, "Superseded");
         ledger.ended("newer", JobState::Succeeded).await;
-        cluster.ready(scenario, minutes(3)).await;
+        ledger.ready().await;
         assert_eq!(ledger.rows().await, [1]);
         ledger
             .restored("undone", json!({ "target": { "previous": true } }))
@@ -161,7 +162,7 @@ async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
         let damaged = json!({ "options": [format!("--set={label}")] });
         let failed = ledger.ends("damaged", damaged, JobState::Failed).await;
         scenario.tell(&failed.error.unwrap());
-        cluster.ready(scenario, minutes(3)).await;
+        ledger.ready().await;
         assert_eq!(ledger.rows().await, [1, 2]);
         lost.put_back();
 
@@ -178,7 +179,7 @@ async fn what_befalls_a_restore_is_survived_or_leaves_the_cluster_as_it_was() {
         ledger.ends("while-paused", spec, JobState::Succeeded).await;
         scenario.until("app", "still paused", minutes(1), paused).await;
         cluster.pause(scenario, false).await;
-        cluster.ready(scenario, minutes(3)).await;
+        ledger.ready().await;
         assert_eq!(ledger.rows().await, [1]);
     })
     .await;
@@ -261,10 +262,18 @@ impl<'a> Ledger<'a> {
         self.scenario.pod_of(&job, None, minutes(1)).await.name_any()
     }
 
+    /// All of it runs again, and WAL of its timeline is archived: the next restore need not wait for any.
+    async fn ready(&self) {
+        self.cluster.ready(self.scenario, minutes(3)).await;
+        let touch = "create table if not exists after (); drop table after";
+        let segment = self.cluster.segment_with(self.scenario, touch).await;
+        self.cluster.archived(self.scenario, &segment).await;
+    }
+
     /// Restores, and all instances are there again.
     async fn restored(&self, name: &str, spec: Value) -> PerconaPGRestoreStatus {
         let status = self.ends(name, spec, JobState::Succeeded).await;
-        self.cluster.ready(self.scenario, minutes(3)).await;
+        self.ready().await;
         let replicas = "select count(*) from pg_stat_replication where state = 'streaming'";
         assert_eq!(self.scenario.sql(&self.cluster, replicas).await, "1");
         status

@@ -12,6 +12,7 @@
     missing_docs
 )]
 
+mod bootstrap;
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
@@ -44,7 +45,7 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
             |lease: &Lease| holder(lease).is_empty(),
         )
         .await;
-    Scenario::alone_within(minutes(30), "kill", async |scenario| {
+    Scenario::alone_within(minutes(60), "kill", async |scenario| {
         let mortal = Mortal::of(scenario);
         let mut cluster = Cluster::plain("app", scenario);
         cluster
@@ -59,6 +60,7 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
         a_backup(scenario, &cluster, &mortal).await;
         a_schedule(scenario, &cluster, &mortal).await;
         restore::restores(scenario, &cluster, &mortal).await;
+        bootstrap::bootstraps(scenario, &mortal).await;
     })
     .await;
     operator.restore().await;

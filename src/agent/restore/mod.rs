@@ -29,6 +29,17 @@ use super::report::exit;
 use super::termination;
 use crate::domain::wal::Lsn;
 
+/// What becomes of the data that are there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Previous {
+    /// They are kept.
+    Keep,
+    /// They are given up: there is no way back.
+    Discard,
+    /// There must be none: a new cluster gets its first data.
+    Absent,
+}
+
 /// What the Job asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Request {
@@ -52,8 +63,8 @@ pub struct Request {
     pub passes_through: bool,
     /// Where the WAL is followed to its end: a position that is known to be there, so that an end before it is none.
     pub at_least: Option<Lsn>,
-    /// The previous data directory is given up: there is no way back.
-    pub discard: bool,
+    /// What becomes of the data that are there.
+    pub previous: Previous,
     /// Bytes that have to be free, where the previous directory stays.
     pub bytes: u64,
     /// The database that it must be.
@@ -197,6 +208,13 @@ impl Work {
     fn begin(&self) -> Result<Journal, Failed> {
         let read = Journal::read(self.layout.volume())
             .map_err(|error| Failed::volume("the journal of restores", &error))?;
+        if self.request.previous == Previous::Absent && self.holds_a_database(read.as_ref()) {
+            return Err(Failed::permanent(
+                report::Category::Refused,
+                "there is a database on the volume already: it is left alone",
+            ));
+        }
+        let keeps = self.request.previous == Previous::Keep;
         match read {
             Some(journal) if journal.restore == self.request.restore && journal.stage != Stage::Returning => {
                 tracing::info!(stage = ?journal.stage, "going on");
@@ -207,7 +225,7 @@ impl Work {
                 self.places
                     .release(self.layout.volume())
                     .map_err(|error| Failed::volume("what an earlier restore has kept", &error))?;
-                self.first_entry(!self.request.discard)
+                self.first_entry(keeps)
             }
             Some(journal) if !journal.keeps && journal.stage != Stage::Returning => {
                 // That restore has given its data up and did not get to its end: there is nothing that could be kept.
@@ -216,7 +234,7 @@ impl Work {
             Some(journal) => {
                 // The controller has ended that one, or it is gone: what it moved aside is what counts.
                 bring_back(&self.layout, &journal.restore)?;
-                self.first_entry(!self.request.discard)
+                self.first_entry(keeps)
             }
             None if self.places.has_previous() => Err(Failed::permanent(
                 report::Category::Refused,
@@ -225,7 +243,15 @@ impl Work {
                     self.places.previous_data().display()
                 ),
             )),
-            None => self.first_entry(!self.request.discard),
+            None => self.first_entry(keeps),
+        }
+    }
+
+    /// One that is not what this restore, or another that did not get to its end, has begun.
+    fn holds_a_database(&self, journal: Option<&Journal>) -> bool {
+        match journal {
+            Some(journal) => journal.restore != self.request.restore && journal.stage.is_over(),
+            None => self.layout.data.join("PG_VERSION").exists(),
         }
     }
 

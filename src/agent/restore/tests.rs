@@ -25,7 +25,7 @@ pub(super) fn request() -> Request {
         timeline: 1,
         passes_through: false,
         at_least: None,
-        discard: false,
+        previous: Previous::Keep,
         bytes: 1,
         system_identifier: None,
         options: Vec::new(),
@@ -46,14 +46,14 @@ impl Volume {
         layout(self.0.path())
     }
 
-    async fn work(&self, restore: &str, discard: bool) -> Work {
+    async fn work(&self, restore: &str, previous: Previous) -> Work {
         let layout = self.layout();
         Work {
             places: Places::of(&layout),
             publisher: Publisher::begin(|_| None).await,
             request: Request {
                 restore: restore.to_owned(),
-                discard,
+                previous,
                 ..request()
             },
             layout,
@@ -77,7 +77,7 @@ impl Volume {
 #[tokio::test]
 async fn what_was_there_is_moved_aside_and_comes_back_when_the_restore_is_undone() {
     let volume = Volume::new();
-    let work = volume.work("one", false).await;
+    let work = volume.work("one", Previous::Keep).await;
     let mut journal = work.begin().unwrap();
     work.make_place(&mut journal).unwrap();
     assert!(!volume.has_data() && work.places.has_previous());
@@ -98,24 +98,27 @@ async fn what_was_there_is_moved_aside_and_comes_back_when_the_restore_is_undone
 async fn one_that_was_killed_goes_on_from_where_it_was() {
     let volume = Volume::new();
     for stage in [Stage::Keeping, Stage::Copying, Stage::Recovering] {
-        let work = volume.work("one", false).await;
+        let work = volume.work("one", Previous::Keep).await;
         let mut journal = work.begin().unwrap();
         work.write(&mut journal, stage).unwrap();
-        assert_eq!(volume.work("one", false).await.begin().unwrap().stage, stage);
+        assert_eq!(
+            volume.work("one", Previous::Keep).await.begin().unwrap().stage,
+            stage
+        );
     }
 }
 
 #[tokio::test]
 async fn another_restore_brings_back_first_what_the_one_before_it_had_moved_aside() {
     let volume = Volume::new();
-    let work = volume.work("one", false).await;
+    let work = volume.work("one", Previous::Keep).await;
     let mut journal = work.begin().unwrap();
     work.make_place(&mut journal).unwrap();
     // Its undoing is not the other's to do.
     volume.undo("two").unwrap();
     assert!(!volume.has_data());
     assert_eq!(
-        volume.work("two", false).await.begin().unwrap().stage,
+        volume.work("two", Previous::Keep).await.begin().unwrap().stage,
         Stage::Keeping
     );
     assert!(volume.has_data());
@@ -124,14 +127,14 @@ async fn another_restore_brings_back_first_what_the_one_before_it_had_moved_asid
     // Once it is recovered, what it had replaced is let go.
     fs::create_dir_all(volume.layout().data).unwrap();
     work.write(&mut journal, Stage::Recovered).unwrap();
-    volume.work("two", false).await.begin().unwrap();
+    volume.work("two", Previous::Keep).await.begin().unwrap();
     assert!(!work.places.has_previous());
 }
 
 #[tokio::test]
 async fn what_nobody_has_written_down_is_left_alone() {
     let volume = Volume::new();
-    let work = volume.work("one", false).await;
+    let work = volume.work("one", Previous::Keep).await;
     fs::create_dir_all(work.places.previous_data()).unwrap();
     assert_eq!(work.begin().unwrap_err().category, report::Category::Refused);
     assert!(work.places.previous_data().exists());
@@ -140,7 +143,7 @@ async fn what_nobody_has_written_down_is_left_alone() {
 #[tokio::test]
 async fn data_that_was_given_up_is_neither_kept_nor_in_the_way_of_the_next_restore() {
     let volume = Volume::new();
-    let work = volume.work("one", true).await;
+    let work = volume.work("one", Previous::Discard).await;
     let mut journal = work.begin().unwrap();
     work.make_place(&mut journal).unwrap();
     assert!(!work.places.has_previous());
@@ -149,15 +152,52 @@ async fn data_that_was_given_up_is_neither_kept_nor_in_the_way_of_the_next_resto
         Some(report::Category::Discarded)
     );
     // What is half restored is not worth keeping.
-    assert!(!volume.work("two", false).await.begin().unwrap().keeps);
+    assert!(!volume.work("two", Previous::Keep).await.begin().unwrap().keeps);
 }
 
 #[tokio::test]
 async fn a_claim_without_room_is_refused_before_anything_is_moved() {
     let volume = Volume::new();
-    let mut work = volume.work("one", false).await;
+    let mut work = volume.work("one", Previous::Keep).await;
     work.request.bytes = u64::MAX;
     assert_eq!(work.begin().unwrap_err().category, report::Category::NoRoom);
     assert!(volume.has_data());
     assert_eq!(volume.journal(), None);
+}
+
+#[tokio::test]
+async fn the_first_data_of_a_cluster_are_brought_only_where_no_database_is() {
+    let volume = Volume::new();
+    let refused = volume.work("one", Previous::Absent).await.begin().unwrap_err();
+    assert_eq!(
+        (refused.code, refused.category),
+        (exit::PERMANENT, report::Category::Refused)
+    );
+    assert!(volume.has_data());
+    assert_eq!(volume.journal(), None);
+
+    // What this one or another has begun with and not ended is gone on with.
+    fs::remove_file(volume.layout().data.join("PG_VERSION")).unwrap();
+    let work = volume.work("one", Previous::Absent).await;
+    let mut journal = work.begin().unwrap();
+    work.make_place(&mut journal).unwrap();
+    fs::write(volume.layout().data.join("PG_VERSION"), "18").unwrap();
+    assert_eq!(
+        volume.work("one", Previous::Absent).await.begin().unwrap().stage,
+        Stage::Copying
+    );
+    assert_eq!(
+        volume.work("two", Previous::Absent).await.begin().unwrap().stage,
+        Stage::Keeping
+    );
+
+    // And one that has ended is a database.
+    let work = volume.work("two", Previous::Absent).await;
+    let mut journal = work.begin().unwrap();
+    work.write(&mut journal, Stage::Recovered).unwrap();
+    assert!(volume.work("three", Previous::Absent).await.begin().is_err());
+    assert_eq!(
+        volume.work("two", Previous::Absent).await.begin().unwrap().stage,
+        Stage::Recovered
+    );
 }

@@ -40,6 +40,11 @@ pub struct Backups {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub blackouts: Vec<Blackout>,
+    /// Namespaces whose clusters may begin from these repositories (`spec.dataSource.postgresCluster`); `*` is every one. Those of the
+    /// cluster's own namespace always may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    pub shared_with: Vec<String>,
     /// Backups by volume snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_snapshots: Option<VolumeSnapshots>,

@@ -134,6 +134,7 @@ fn passes(reason: &str) -> bool {
     [
         Reason::InProgress,
         Reason::ClusterPaused,
+        Reason::AwaitsData,
         Reason::StanzaMissing,
         Reason::InstancesNotReady,
         Reason::PrimaryUnreachable,

@@ -210,7 +210,7 @@ impl Apply<'_> {
         let stays =
             |instance: &super::validated::Instance| pod_of(&now, &instance.name).is_some_and(is_ready);
         let may_go =
-            self.cluster.paused && !self.cluster.restoring || self.cluster.instances.iter().any(stays);
+            self.cluster.paused && self.cluster.stopped.is_none() || self.cluster.instances.iter().any(stays);
         if may_go {
             self.sweep::<StatefulSet>(keep).await?;
         }
@@ -220,7 +220,7 @@ impl Apply<'_> {
     /// Replaces at most one Pod that is of an older template; its name.
     pub async fn replace_one(&self) -> Result<Option<String>, Failure> {
         if self.cluster.paused
-            || self.cluster.restoring
+            || self.cluster.stopped.is_some()
             || rolling::next(&self.candidates(self.observed)).is_none()
         {
             return Ok(None);

@@ -16,7 +16,7 @@ use super::user_files::{self, Source, Sources};
 use super::validated::ValidatedCluster;
 use super::volumes;
 use crate::api::names::LABEL_PGBACKREST_VOLUME;
-use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore};
 use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{ReadError, in_time};
 
@@ -44,6 +44,8 @@ pub struct Observed {
     pub sources: Sources,
     /// Backups of this cluster.
     pub backups: Vec<PerconaPGBackup>,
+    /// Restores that are to bring it its first data, where it is to have them from somewhere.
+    pub bootstraps: Vec<PerconaPGRestore>,
 }
 
 /// Reads everything: what the watches show, and from the API server what they do not.
@@ -85,8 +87,23 @@ async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) ->
         leader,
         leader_address: fleet.address(&key, &names.ha()),
         backups: fleet.backups_of(&key),
+        bootstraps: match cluster.spec.data_source {
+            Some(_) => bootstraps(fleet, &key),
+            None => Vec::new(),
+        },
         cluster,
     })
+}
+
+fn bootstraps(fleet: &Fleet, cluster: &Key) -> Vec<PerconaPGRestore> {
+    let all = fleet.restores().state();
+    let readable = all.iter().filter_map(|restore| restore.0.as_ref().ok());
+    let of_it = readable.filter(|restore| {
+        restore.is_bootstrap()
+            && restore.namespace().as_ref() == Some(&cluster.namespace)
+            && restore.spec.pg_cluster == cluster.name
+    });
+    of_it.cloned().collect()
 }
 
 fn is_of_instance(object: &impl kube::ResourceExt) -> bool {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
 
+use super::bootstrap;
 use super::dereference::Observed;
 use super::instances::Existing;
 use super::names::{ANNOTATION_LED_LAST, LABEL_INSTANCE, LABEL_INSTANCE_SET, Names};
@@ -37,6 +38,7 @@ pub fn existence(observed: &Observed) -> Existence {
         instances,
         claims,
         volume_claims: observed.volume_claims.clone(),
+        awaits_data: bootstrap::awaits_data(observed),
     }
 }
 

@@ -40,7 +40,7 @@ pub fn next(
 ) -> Step {
     let backups_to = cluster.backups.as_ref();
     let suspended = backups_to.is_some_and(|to| to.suspended().any(|repo| repo.name == verdict.repo));
-    if !verdict.stanza || !verdict.empty || cluster.paused || cluster.restoring || suspended {
+    if !verdict.stanza || !verdict.empty || cluster.paused || cluster.stopped.is_some() || suspended {
         return Step::Nothing;
     }
     // Any backup of that repository which runs or has succeeded will do.

@@ -5,6 +5,7 @@
 
 pub(crate) mod announce;
 mod apply;
+pub(crate) mod bootstrap;
 pub(crate) mod build;
 mod delete_backups;
 pub(crate) mod dereference;

@@ -28,6 +28,8 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const MANAGED_BY: &str = "holdfast";
 /// Field manager of this controller in server-side apply.
 pub const FIELD_MANAGER: &str = "holdfast-cluster";
+/// On the claims of a cluster whose first data have not been brought yet (`spec.dataSource`).
+pub const ANNOTATION_AWAITS_DATA: &str = "holdfast.dev/awaits-data";
 /// On the `StatefulSet` of the instance that led when the cluster was stopped.
 pub const ANNOTATION_LED_LAST: &str = "holdfast.dev/led-last";
 /// On the account of a cluster's instances: what was applied last, so that a controller that was restarted need not apply it

@@ -20,10 +20,10 @@ use super::status::{self, Facts};
 use super::user_files;
 use super::validate::{ImageDefaults, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, engine, finalize, initial, inspect, release};
+use super::{announce, bootstrap, engine, finalize, initial, inspect, release};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
-use crate::api::{PerconaPGBackup, Reason};
+use crate::api::{PerconaPGBackup, PerconaPGRestore, Reason};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::ReadError;
@@ -187,6 +187,18 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
     let context = &shared.context;
     let names = Names::of(&observed.cluster);
     release::claims(&context.client, &context.writer, &names, &observed.volume_claims).await?;
+
+    if let (Ok(cluster), Some(restore)) = (&validated, bootstrap::missing(observed)) {
+        let namespace = &cluster.names.namespace;
+        context
+            .writer
+            .apply::<PerconaPGRestore>(namespace, &restore, FIELD_MANAGER)
+            .await?;
+        tracing::info!(
+            restore = restore.name_any(),
+            "the restore that brings the first data is created"
+        );
+    }
 
     let mut again: Vec<DateTime<Utc>> = inspect::next_looks(shared, observed, &user);
     again.extend(done.until);

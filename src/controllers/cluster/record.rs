@@ -100,6 +100,7 @@ pub fn inputs(
         add(instance.name.as_bytes());
         add(&[u8::from(instance.running), u8::from(instance.led_last)]);
     }
+    add(format!("{:?}", cluster.stopped).as_bytes());
     for (source, data) in &observed.sources {
         add(source.describe().as_bytes());
         for (name, value) in &**data {

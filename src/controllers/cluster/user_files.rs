@@ -117,18 +117,9 @@ pub fn collect(
     let mut files = UserFiles::default();
     files.options.global.clone_from(global);
     for projection in projections {
-        let (source, items, optional) = if let Some(secret) = &projection.secret {
-            (
-                Source::Secret(secret.name.clone()),
-                &secret.items,
-                secret.optional,
-            )
-        } else if let Some(map) = &projection.config_map {
-            (Source::ConfigMap(map.name.clone()), &map.items, map.optional)
-        } else {
-            continue;
-        };
-        files.project(&source, items.as_deref(), optional.unwrap_or(false), sources);
+        if let Some((source, items, optional)) = parts(projection) {
+            files.project(&source, items, optional, sources);
+        }
     }
     for from in env_from {
         let source = from
@@ -157,6 +148,39 @@ pub fn collect(
         }
     }
     files
+}
+
+/// The files that projections put into `conf.d`, as they are, by path; those that are missing are left out.
+pub fn projected(projections: &[VolumeProjection], sources: &Sources) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for projection in projections {
+        let Some((source, items, _)) = parts(projection) else {
+            continue;
+        };
+        let Some(data) = sources.get(&source) else {
+            continue;
+        };
+        match items {
+            None => files.extend(data.iter().map(|(key, value)| (key.clone(), value.clone()))),
+            Some(items) => files.extend(
+                items
+                    .iter()
+                    .filter_map(|item| Some((item.path.clone(), data.get(&item.key)?.clone()))),
+            ),
+        }
+    }
+    files
+}
+
+/// What a projection shows, which parts of it, and whether it may be missing.
+fn parts(projection: &VolumeProjection) -> Option<(Source, Option<&[KeyToPath]>, bool)> {
+    if let Some(secret) = &projection.secret {
+        let source = Source::Secret(secret.name.clone());
+        return Some((source, secret.items.as_deref(), secret.optional.unwrap_or(false)));
+    }
+    let map = projection.config_map.as_ref()?;
+    let source = Source::ConfigMap(map.name.clone());
+    Some((source, map.items.as_deref(), map.optional.unwrap_or(false)))
 }
 
 fn referenced<'a>(variable: &EnvVar, sources: &'a Sources) -> Option<&'a Vec<u8>> {

@@ -19,9 +19,10 @@ use super::engine;
 use super::instances::{self, Existing};
 use super::names::{Names, PGBOUNCER_USER, REPLICATION_USER};
 use super::validated::{
-    Exposure, Extensions, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler, User,
+    Exposure, Extensions, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler, Stopped, User,
     ValidatedCluster,
 };
+use crate::api::cluster::data_source::DataSource;
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::status::RestoreUnderWay;
 use crate::api::cluster::users::PasswordType;
@@ -57,6 +58,8 @@ pub struct Existence {
     pub claims: BTreeMap<String, PersistentVolumeClaimSpec>,
     /// Claims of repositories.
     pub volume_claims: Vec<PersistentVolumeClaim>,
+    /// No instance has data yet, where `spec.dataSource` says that some are to be brought.
+    pub awaits_data: bool,
 }
 
 /// Longest cluster name and set name together: what is derived from them must be a DNS label.
@@ -84,7 +87,8 @@ pub fn validate(
     let sets = sets(&names, spec)?;
     let paused = spec.pause.unwrap_or(false);
     let restore = cluster.status.as_ref().and_then(|status| status.restore.as_ref());
-    let instances = place(&names, &sets, paused, restore, existence);
+    let stopped = paused || restore.is_some() || existence.awaits_data;
+    let instances = place(&names, &sets, stopped, restore, existence);
     let dynamic = spec
         .patroni
         .as_ref()
@@ -101,13 +105,21 @@ pub fn validate(
         port: spec.port,
         metadata: pods::metadata(spec.metadata.as_ref()),
         paused,
-        restoring: restore.is_some(),
+        stopped: if existence.awaits_data {
+            Some(Stopped::AwaitsData)
+        } else {
+            restore.map(|_| Stopped::Restoring)
+        },
         sets,
         instances: instances.clone(),
         patroni: Patroni {
             ttl: patroni.leader_lease_duration_seconds,
             loop_wait: patroni.sync_period_seconds,
             port: patroni.port,
+            has_source: spec
+                .data_source
+                .as_ref()
+                .is_some_and(|source| *source != DataSource::default()),
             dynamic,
             track_commit_timestamp: backed_up && spec.backups.track_latest_restorable_time.unwrap_or(true),
         },
@@ -146,10 +158,11 @@ fn refuse_what_would_harm(spec: &PerconaPGClusterSpec, existence: &Existence) ->
             "spec.standby: this version would run the standby as a primary of its own",
         ));
     }
-    if spec.data_source.is_some() && existence.claims.is_empty() {
+    let source = spec.data_source.as_ref();
+    if existence.awaits_data && source.is_some_and(|source| source.volumes.is_some()) {
         return Err(Refusal::new(
             Reason::NotSupported,
-            "spec.dataSource: this version would start an empty database instead of restoring the data",
+            "spec.dataSource.volumes: this version would start an empty database instead of taking the volumes over",
         ));
     }
     Ok(())
@@ -197,7 +210,7 @@ fn sets(names: &Names, spec: &PerconaPGClusterSpec) -> Result<Vec<InstanceSet>, 
 fn place(
     names: &Names,
     sets: &[InstanceSet],
-    paused: bool,
+    stopped: bool,
     restore: Option<&RestoreUnderWay>,
     existence: &Existence,
 ) -> Vec<Instance> {
@@ -221,7 +234,7 @@ fn place(
         }
     }
     let everything: Vec<Existing> = placed.iter().map(|(_, instance)| instance.clone()).collect();
-    let mut parts = instances::parts(paused || restore.is_some(), &everything);
+    let mut parts = instances::parts(stopped, &everything);
     // What was restored starts first, and alone.
     if let Some(restored) = restore.and_then(|restore| restore.instance.as_ref()) {
         for (instance, part) in everything.iter().zip(&mut parts) {

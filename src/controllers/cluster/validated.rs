@@ -28,8 +28,8 @@ pub struct ValidatedCluster {
     /// `spec.metadata`: goes onto every object.
     pub metadata: Metadata,
     pub paused: bool,
-    /// A restore in place has stopped the instances.
-    pub restoring: bool,
+    /// Why no instance runs, where that is not the user's wish.
+    pub stopped: Option<Stopped>,
     pub sets: Vec<InstanceSet>,
     /// Every instance, those of one set beside each other.
     pub instances: Vec<Instance>,
@@ -44,6 +44,15 @@ pub struct ValidatedCluster {
     /// Nothing when `backups.enabled` is false.
     pub backups: Option<Backups>,
     pub init_container: InitContainer,
+}
+
+/// Why no instance of a cluster runs that is not paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// A restore works on a volume.
+    Restoring,
+    /// The first data are yet to be brought.
+    AwaitsData,
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +136,8 @@ pub struct Patroni {
     pub dynamic: Value,
     /// `createReplicaMethods` that we support, in order.
     pub track_commit_timestamp: bool,
+    /// The data come from somewhere (`spec.dataSource`): no empty database is ever made.
+    pub has_source: bool,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -34,11 +34,24 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
 fn due(news: News, shared: &Shared) -> Vec<Key> {
     match news {
         News::Cluster(key) | News::Part(key) | News::Backup { of: key, .. } => vec![key],
+        News::Restore(key) => brought_by(&key, shared),
         // What an instance says is news of its Pod too.
-        News::Report(_) | News::Restore(_) | News::Work(_) | News::Expiry(_) => Vec::new(),
+        News::Report(_) | News::Work(_) | News::Expiry(_) => Vec::new(),
         News::Gone { uid, .. } => {
             shared.forget(&uid);
             Vec::new()
         }
     }
+}
+
+/// The cluster that a restore brings its first data.
+fn brought_by(restore: &Key, shared: &Shared) -> Vec<Key> {
+    let restore = shared.fleet.restores().get(&restore.reference());
+    let restore = restore.as_ref().and_then(|restore| restore.0.as_ref().ok());
+    let brings = restore.filter(|restore| restore.is_bootstrap());
+    let cluster = brings.map(|restore| {
+        let namespace = restore.metadata.namespace.clone().unwrap_or_default();
+        Key::new(namespace, restore.spec.pg_cluster.clone())
+    });
+    cluster.into_iter().collect()
 }

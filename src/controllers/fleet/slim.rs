@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::agent::report::INSTANCE_ANNOTATION;
-use crate::controllers::cluster::names::ANNOTATION_LED_LAST;
+use crate::controllers::cluster::names::{ANNOTATION_AWAITS_DATA, ANNOTATION_LED_LAST};
 
 /// A copy of the whole object, which clients leave there.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Annotations that mean something to the operator.
-const ANNOTATIONS: [&str; 2] = [INSTANCE_ANNOTATION, ANNOTATION_LED_LAST];
+const ANNOTATIONS: [&str; 3] = [INSTANCE_ANNOTATION, ANNOTATION_LED_LAST, ANNOTATION_AWAITS_DATA];
 
 /// Drops from an object of ours what only clients and the API server need.
 pub fn own(metadata: &mut ObjectMeta) {

@@ -205,6 +205,10 @@ impl One<'_> {
 
     /// The decision: the cluster goes on with the restored database.
     async fn hand_over(&self) -> Result<Action, Failure> {
+        // From then on they are as those of any cluster that was stopped.
+        if !self.scene.may_start(self.restore) {
+            return self.goes_on(ConditionType::LeaderUp, STARTING, SOON).await;
+        }
         let names = Names::of(&self.scene.observed.cluster);
         let writer = &self.shared.context.writer;
         writer

@@ -9,6 +9,8 @@ use super::preflight::Seen;
 use super::wanted::Wanted;
 use crate::api::PerconaPGCluster;
 use crate::controllers::archive::{self, Look};
+use crate::controllers::cluster::engine;
+use crate::controllers::cluster::names::Names;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::ReadError;
@@ -16,6 +18,25 @@ use crate::controllers::reading::ReadError;
 /// The cluster of that name, where there is one that can be read.
 pub fn cluster(fleet: &Fleet, key: &Key) -> Option<PerconaPGCluster> {
     fleet.clusters().get(&key.reference())?.0.as_ref().ok().cloned()
+}
+
+/// Where a cluster's own repositories are, by name; one that cannot be reached with what is configured is nowhere.
+pub async fn places(
+    context: &Context,
+    fleet: &Fleet,
+    cluster: PerconaPGCluster,
+) -> Result<Vec<(String, String)>, ReadError> {
+    let observed = archive::dereference(&context.client, fleet, Arc::new(cluster)).await?;
+    let names = Names::of(&observed.cluster);
+    let all = observed.cluster.spec.backups.repositories().iter();
+    Ok(all
+        .filter_map(|repository| {
+            let volumes = &observed.volumes;
+            let certificates = volumes.certificates.as_ref();
+            let access = engine::access(&names, repository, &observed.user, &volumes.claims, certificates);
+            Some((repository.name.clone(), access.ok()?.destination()))
+        })
+        .collect())
 }
 
 /// Looks at the repositories that the restore may be done from, all at once and now.

@@ -10,7 +10,7 @@ use crate::api::PerconaPGRestore;
 use crate::api::names::{ANNOTATION_RESTORE, LABEL_PGBACKREST, LABEL_PGBACKREST_RESTORE, STANZA};
 use crate::api::restore::{Preflight, PreviousData};
 use crate::controllers::cluster::build::pod::AGENT_BINARY;
-use crate::controllers::cluster::build::{Restoring, repository_job, restore_pod};
+use crate::controllers::cluster::build::{Restoring, SourceFiles, repository_job, restore_pod};
 use crate::controllers::cluster::validated::{Instance, ValidatedCluster};
 use crate::domain::restore::Stop;
 
@@ -46,6 +46,7 @@ pub fn job(
     restore: &PerconaPGRestore,
     kind: Kind,
     command: Vec<String>,
+    source: Option<SourceFiles>,
     cluster: &ValidatedCluster,
     instance: &Instance,
 ) -> Option<Job> {
@@ -54,6 +55,7 @@ pub fn job(
         command,
         env: options.env,
         env_from: options.env_from,
+        source,
     };
     let pod = restore_pod(cluster, instance, work)?;
     let mut labels = cluster.metadata.labels.clone();
@@ -116,6 +118,12 @@ pub fn command(
     if let (Stop::Latest, Some(position)) = (&wanted.target.stop, &found.latest_position) {
         add("at-least", position.clone());
     }
+    let previous = match restore.spec.previous_data.unwrap_or_default() {
+        _ if restore.is_bootstrap() => "absent",
+        PreviousData::Keep => "keep",
+        PreviousData::Discard => "discard",
+    };
+    add("previous", previous.to_owned());
     add(
         "bytes",
         (found.database_bytes.unwrap_or_default() + WAL_BYTES).to_string(),
@@ -129,9 +137,7 @@ pub fn command(
     if wanted.target.exclusive {
         command.push("--exclusive".to_owned());
     }
-    if restore.spec.previous_data == Some(PreviousData::Discard) {
-        command.push("--discard".to_owned());
-    }
+
     command.push("--".to_owned());
     command.extend(wanted.arguments.iter().cloned());
     Some(command)

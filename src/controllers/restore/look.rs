@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::dereference;
 use super::preflight::{Seen, assess};
 use super::reconcile::Shared;
 use super::scene::report;
-use super::status;
 use super::wanted::{Refused, Wanted};
+use super::{dereference, origin, status};
 use crate::agent::report::InstanceReport;
 use crate::api::cluster::status::PerconaPGClusterStatus;
 use crate::api::conditions;
@@ -26,6 +25,8 @@ pub enum Looked {
     Yet(PerconaPGRestoreStatus),
     /// This.
     At(PerconaPGRestoreStatus),
+    /// There is nothing to look at.
+    Nothing(Refused),
 }
 
 /// Looks at the repositories.
@@ -36,6 +37,9 @@ pub async fn look(
     cluster: PerconaPGCluster,
     now: DateTime<Utc>,
 ) -> Result<Looked, Failure> {
+    if restore.is_bootstrap() {
+        return Box::pin(look_at_source(shared, restore, wanted, cluster, now)).await;
+    }
     let archives = cluster.status.as_ref().is_some_and(archives);
     let primary = primary(shared, &Key::of(&cluster.metadata)).unwrap_or_default();
     let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
@@ -59,6 +63,32 @@ pub async fn look(
     if archives && (assessment.may_arrive || unseen) && !restore.is_older_than(ARCHIVING, now) {
         return Ok(Looked::Yet(status::not_archived_yet(restore, assessment, now)));
     }
+    Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
+}
+
+/// Looks at what a new cluster is to begin from.
+async fn look_at_source(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    wanted: &Wanted,
+    cluster: PerconaPGCluster,
+    now: DateTime<Utc>,
+) -> Result<Looked, Failure> {
+    let source = match origin::of_new(&shared.context, &cluster).await? {
+        Ok(source) => source,
+        Err(why) => return Ok(Looked::Nothing(why)),
+    };
+    let elsewhere = source.metadata.namespace != cluster.metadata.namespace;
+    let (context, fleet) = (&shared.context, &shared.fleet);
+    let version = cluster.spec.postgres_version;
+    let mut own = dereference::places(context, fleet, cluster).await?;
+    // Claims of two namespaces are two, whatever their names.
+    own.retain(|(_, place)| !elsewhere || !place.starts_with("pvc://"));
+    let theirs = dereference::places(context, fleet, source.clone()).await?;
+    let seen = Box::pin(dereference::repositories(context, fleet, source, wanted, now)).await?;
+    let mut assessment = assess(wanted, &seen, now);
+    assessment.must_be_apart(&theirs, &own);
+    assessment.must_be_of_version(&seen, version);
     Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
 }
 

@@ -46,6 +46,37 @@ pub struct Assessment {
 }
 
 impl Assessment {
+    /// Refuses what would have a new cluster write where its source does: names and places of their repositories, and of its own.
+    pub fn must_be_apart(&mut self, theirs: &[(String, String)], own: &[(String, String)]) {
+        let shared = own
+            .iter()
+            .find(|(_, place)| theirs.iter().any(|(_, other)| other == place));
+        if let Some((name, place)) = shared {
+            self.verdict = Err(Refused::new(
+                Reason::SourceIsTarget,
+                format!(
+                    "{name} of the new cluster is {place}, which is a repository of what it is to begin from"
+                ),
+            ));
+        }
+    }
+
+    /// Refuses the data of another major version of PostgreSQL.
+    pub fn must_be_of_version(&mut self, seen: &[Seen], version: i32) {
+        let wanted = version.to_string();
+        let pictures = seen.iter().filter_map(|seen| seen.news.picture.as_deref());
+        let mut others = pictures.filter(|picture| picture.database.version != wanted);
+        if let (Some(other), Ok(())) = (others.next(), &self.verdict) {
+            self.verdict = Err(Refused::new(
+                Reason::InvalidSpecification,
+                format!(
+                    "The backups are of PostgreSQL {}, and spec.postgresVersion is {wanted}: begin with the version of the backups",
+                    other.database.version
+                ),
+            ));
+        }
+    }
+
     /// Refuses what has no room beside the data that are there; `free` bytes are, as the primary has seen last.
     pub fn has_room_beside(&mut self, free: Option<u64>) {
         let Some(free) = free.and_then(|free| i64::try_from(free).ok()) else {

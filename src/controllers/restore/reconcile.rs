@@ -15,6 +15,7 @@ use super::{LOOK, SOON, dereference, scene, status};
 use crate::api::backup::JobState;
 use crate::api::names::FINALIZER_RESTORE;
 use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
+use crate::controllers::cluster::bootstrap;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Fleet, Key, Restore};
 use crate::controllers::round::Failure;
@@ -65,11 +66,7 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
         Ok(cluster) => cluster,
         // There is nothing that it could be in the way of.
         Err(_) if going => return let_go(&shared, restore).await,
-        Err(why) if waits(restore, &why, now) => {
-            tell(&shared.context, restore, status::waits(restore, &why, now)).await?;
-            return Ok(Action::requeue(LATER));
-        }
-        Err(why) => return settle(&shared, restore, status::failed(restore, &why, now)).await,
+        Err(why) => return refuse(&shared, restore, &why, now).await,
     };
     if restore.spec.dry_run != Some(true) {
         return Box::pin(carry_out(&shared, restore, &wanted, &cluster, now)).await;
@@ -78,11 +75,9 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
         return Ok(Action::await_change());
     }
     match Box::pin(look(&shared, restore, &wanted, cluster, now)).await? {
-        Looked::Yet(status) => {
-            tell(&shared.context, restore, status).await?;
-            Ok(Action::requeue(LOOK))
-        }
+        Looked::Yet(status) => later(&shared, restore, status, LOOK).await,
         Looked::At(status) => settle(&shared, restore, status).await,
+        Looked::Nothing(why) => refuse(&shared, restore, &why, now).await,
     }
 }
 
@@ -112,6 +107,16 @@ async fn carry_out(
         now,
     };
     let step = one.step();
+    if step == Step::Stop && restore.is_bootstrap() && !bootstrap::awaits_data(&one.scene.observed) {
+        let what = "The cluster has data already: spec.dataSource is for a new one";
+        return refuse(
+            shared,
+            restore,
+            &Refused::new(Reason::InvalidSpecification, what),
+            now,
+        )
+        .await;
+    }
     let is_held = restore
         .finalizers()
         .iter()
@@ -124,11 +129,9 @@ async fn carry_out(
     // What was found when it began to wait may be long ago when its turn has come.
     if step == Step::Stop || step == Step::WaitForTurn && !known {
         let looked = match Box::pin(look(shared, restore, wanted, cluster, now)).await? {
-            Looked::Yet(status) => {
-                tell(context, restore, status).await?;
-                return Ok(Action::requeue(LOOK));
-            }
+            Looked::Yet(status) => return later(shared, restore, status, LOOK).await,
             Looked::At(status) => status,
+            Looked::Nothing(why) => return refuse(shared, restore, &why, now).await,
         };
         let refused = looked.state.as_ref().is_some_and(JobState::is_terminal);
         tell(context, restore, looked).await?;
@@ -151,6 +154,9 @@ fn cluster(
         let what = format!("There is no PerconaPGCluster {name} in this namespace");
         return Err(Refused::new(Reason::ClusterMissing, what));
     };
+    if restore.is_bootstrap() {
+        return Ok(cluster);
+    }
     let repositories = cluster.spec.backups.repositories();
     let unknown = wanted
         .repository
@@ -166,6 +172,29 @@ fn cluster(
 
 fn waits(restore: &PerconaPGRestore, why: &Refused, now: DateTime<Utc>) -> bool {
     why.reason == Reason::ClusterMissing && !restore.is_older_than(PATIENCE, now)
+}
+
+/// It is not begun; what may come right by itself is waited for.
+async fn refuse(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    why: &Refused,
+    now: DateTime<Utc>,
+) -> Result<Action, Failure> {
+    if waits(restore, why, now) {
+        return later(shared, restore, status::waits(restore, why, now), LATER).await;
+    }
+    settle(shared, restore, status::failed(restore, why, now)).await
+}
+
+async fn later(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    status: PerconaPGRestoreStatus,
+    again: Duration,
+) -> Result<Action, Failure> {
+    tell(&shared.context, restore, status).await?;
+    Ok(Action::requeue(again))
 }
 
 /// There is nothing more to do before something changes.

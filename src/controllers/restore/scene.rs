@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 
@@ -23,7 +23,7 @@ use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore};
 use crate::controllers::backup::ended;
 use crate::controllers::cluster::build::repository_job::{last_pod, last_words, pods_of};
 use crate::controllers::cluster::dereference::{self, Observed};
-use crate::controllers::cluster::names::{ANNOTATION_LED_LAST, Names};
+use crate::controllers::cluster::names::{ANNOTATION_AWAITS_DATA, ANNOTATION_LED_LAST, Names};
 use crate::controllers::cluster::status::is_ready;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Fleet, Key};
@@ -216,6 +216,17 @@ impl Scene {
         names.sort();
         led.map(kube::ResourceExt::name_any)
             .or_else(|| names.into_iter().next())
+    }
+
+    /// What is restored is known as the one that is to start first and alone, and no claim is waiting for its first data any more.
+    pub fn may_start(&self, restore: &PerconaPGRestore) -> bool {
+        let chosen = self.marked().and_then(|marked| marked.instance.as_ref());
+        let first = |set: &StatefulSet| set.annotations().contains_key(ANNOTATION_LED_LAST);
+        let mut sets = self.observed.stateful_sets.iter();
+        let known = sets.any(|set| Some(&set.name_any()) == chosen && first(set));
+        let waiting =
+            |claim: &PersistentVolumeClaim| claim.annotations().contains_key(ANNOTATION_AWAITS_DATA);
+        known && !(restore.is_bootstrap() && self.observed.claims.iter().any(waiting))
     }
 
     /// The report of the instance that took over: it takes writes on a timeline behind the restored one.

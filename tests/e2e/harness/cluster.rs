@@ -34,6 +34,8 @@ pub struct Cluster {
     pub jobs: Value,
     /// `repo2`, in the same bucket.
     pub second: Option<Second>,
+    /// `spec.dataSource`.
+    pub data_source: Value,
     stores: &'static Stores,
 }
 
@@ -62,6 +64,7 @@ impl Cluster {
             recovery_point: None,
             jobs: json!({}),
             second: None,
+            data_source: Value::Null,
             stores,
         }
     }
@@ -151,6 +154,14 @@ impl Cluster {
         .unwrap()
     }
 
+    /// `repo1` as `spec.dataSource.pgbackrest` names it.
+    pub fn as_source(&self) -> Value {
+        json!({ "pgbackrest": {
+            "stanza": "db", "repo": self.repositories()[0], "global": self.options(),
+            "configuration": [{ "secret": { "name": self.secret_name() } }],
+        } })
+    }
+
     fn repositories(&self) -> Value {
         let store = json!({
             "bucket": self.bucket, "endpoint": self.endpoint, "region": self.stores.of("S3_REGION"),
@@ -172,6 +183,7 @@ impl Cluster {
             "metadata": { "name": self.name },
             "spec": {
                 "postgresVersion": 18,
+                "dataSource": self.data_source,
                 "imagePullPolicy": "IfNotPresent",
                 "instances": [{
                     "name": "a", "replicas": self.instances,

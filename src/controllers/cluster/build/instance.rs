@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-pub use self::restore::{Restoring, restore_pod};
+pub use self::restore::{Placement, Restoring, SourceFiles, restore_pod};
 use super::metadata::{annotations, labels, lasting, owned, with};
 use super::patroni::local_key;
 use super::pgbackrest;
@@ -21,10 +21,10 @@ use super::pod::{
     from_secret, init_container, limited_empty_dir, mount, port, projected, read_only, shared_memory,
 };
 use crate::controllers::cluster::names::{
-    ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI,
-    LABEL_ROLE, Names, paths,
+    ANNOTATION_AWAITS_DATA, ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE,
+    LABEL_INSTANCE_SET, LABEL_PATRONI, LABEL_ROLE, Names, paths,
 };
-use crate::controllers::cluster::validated::{Instance, InstanceSet, ValidatedCluster};
+use crate::controllers::cluster::validated::{Instance, InstanceSet, Stopped, ValidatedCluster};
 use crate::pgbackrest::configuration::{FILE_NAME, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY};
 
 /// The `StatefulSet` of one instance; nothing only if its set does not exist, which validation excludes.
@@ -388,11 +388,14 @@ fn claim(
         },
         None => wanted.clone(),
     };
+    let mut metadata = lasting(cluster, name, "pg");
+    metadata.labels = Some(labels);
+    if cluster.stopped == Some(Stopped::AwaitsData) {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(ANNOTATION_AWAITS_DATA.to_owned(), "true".to_owned());
+    }
     PersistentVolumeClaim {
-        metadata: ObjectMeta {
-            labels: Some(labels),
-            ..lasting(cluster, name, "pg")
-        },
+        metadata,
         spec: Some(spec),
         status: None,
     }

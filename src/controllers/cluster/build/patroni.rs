@@ -154,6 +154,14 @@ pub fn local_key(own_wal: bool) -> &'static str {
     }
 }
 
+fn bootstrap(cluster: &ValidatedCluster, dynamic: &Value, wal: &str) -> Value {
+    if cluster.patroni.has_source {
+        // Whatever was forgotten or lost: an empty database is not what was asked for.
+        return json!({ "dcs": dynamic, "method": "never", "never": { "command": "false", "no_params": true } });
+    }
+    json!({ "dcs": dynamic, "initdb": ["data-checksums", { "encoding": "UTF8" }, { "waldir": wal }] })
+}
+
 fn local_configuration(cluster: &ValidatedCluster, dynamic: &Value, own_wal: bool) -> Value {
     let names = &cluster.names;
     let version = cluster.postgres_version;
@@ -179,10 +187,7 @@ fn local_configuration(cluster: &ValidatedCluster, dynamic: &Value, own_wal: boo
             "standby_leader_label_value": "primary",
             "ports": [{ "name": "postgres", "port": cluster.port, "protocol": "TCP" }],
         },
-        "bootstrap": {
-            "dcs": dynamic,
-            "initdb": ["data-checksums", { "encoding": "UTF8" }, { "waldir": wal }],
-        },
+        "bootstrap": bootstrap(cluster, dynamic, &wal),
         "postgresql": {
             "listen": format!("*:{}", cluster.port),
             "data_dir": paths::data_directory(version),

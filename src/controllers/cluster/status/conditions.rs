@@ -6,7 +6,9 @@ use super::{Facts, volumes};
 use crate::api::cluster::status::{ClusterState, PerconaPGClusterStatus};
 use crate::api::conditions::{self, Status};
 use crate::api::{ConditionType, Reason};
+use crate::controllers::cluster::bootstrap;
 use crate::controllers::cluster::repositories::Verdict;
+use crate::controllers::cluster::validated::Stopped;
 
 /// Sets every condition from the facts.
 pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateTime<Utc>) {
@@ -69,6 +71,10 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
         let what = format!("the cluster is stopped for PerconaPGRestore {}", restore.name);
         (Reason::RestoreUnderWay, what)
     });
+    let awaits = facts
+        .validated
+        .is_ok_and(|cluster| cluster.stopped == Some(Stopped::AwaitsData));
+    let restore = awaits.then(|| bootstrap::told(facts.observed)).or(restore);
     let stopped = restore.clone().or_else(|| pause.clone());
     progress(&mut set, facts, ready, stopped.as_ref());
     users(&mut set, facts);

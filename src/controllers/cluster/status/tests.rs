@@ -81,6 +81,7 @@ fn observed(validated: &ValidatedCluster, pod: char, pooler_ready: i32) -> Obser
         certificates: None,
         sources: BTreeMap::default(),
         backups: Vec::new(),
+        bootstraps: Vec::new(),
     }
 }
 

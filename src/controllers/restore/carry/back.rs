@@ -84,7 +84,7 @@ impl One<'_> {
         let said = condition.map_or_else(String::new, |condition| condition.message.clone());
         let reason = condition.and_then(|condition| Reason::from_word(&condition.reason));
         let mut draft = self.draft();
-        if self.facts().given_up {
+        if self.facts().given_up && !self.restore.is_bootstrap() {
             draft.failed(&Refused::new(Reason::NothingToReturnTo, said));
         } else {
             draft.failed_as_told(reason.unwrap_or(Reason::RestoreFailed), said);

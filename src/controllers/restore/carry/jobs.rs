@@ -7,12 +7,15 @@ use kube::ResourceExt as _;
 
 use super::{FIELD_MANAGER, One, SOON};
 use crate::api::Reason;
+use crate::controllers::cluster::build::SourceFiles;
+use crate::controllers::cluster::dereference::{read_sources, volume_reads};
 use crate::controllers::cluster::existence::existence;
 use crate::controllers::cluster::user_files;
 use crate::controllers::cluster::validate::{ImageDefaults, validate};
 use crate::controllers::fleet::Action;
-use crate::controllers::restore::job::{Kind, job};
+use crate::controllers::restore::job::{Kind, job, job_name};
 use crate::controllers::restore::wanted::Refused;
+use crate::controllers::restore::{origin, source};
 use crate::controllers::round::Failure;
 
 impl One<'_> {
@@ -22,7 +25,14 @@ impl One<'_> {
         kind: Kind,
         command: Vec<String>,
     ) -> Result<Result<(), Refused>, Failure> {
-        let built = match self.built(kind, command) {
+        let source = match kind {
+            Kind::Restore if self.restore.is_bootstrap() => match Box::pin(self.source()).await? {
+                Ok(source) => Some(source),
+                Err(refused) => return Ok(Err(refused)),
+            },
+            _ => None,
+        };
+        let built = match self.built(kind, command, source) {
             Ok(built) => built,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -35,7 +45,37 @@ impl One<'_> {
         }
     }
 
-    fn built(&self, kind: Kind, command: Vec<String>) -> Result<Job, Refused> {
+    /// Copies what pgBackRest needs to read the source.
+    async fn source(&self) -> Result<Result<SourceFiles, Refused>, Failure> {
+        let context = &self.shared.context;
+        let cluster = match origin::of_new(context, &self.scene.observed.cluster).await? {
+            Ok(cluster) => cluster,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let fleet = &self.shared.fleet;
+        let namespace = cluster.namespace().unwrap_or_default();
+        let sources = read_sources(&context.client, fleet, &namespace, &cluster).await?;
+        let volumes = volume_reads(&context.client, fleet, &cluster).await?;
+        let known = source::Known {
+            user: &user_files::of_cluster(&cluster, &sources),
+            sources: &sources,
+            certificates: volumes.certificates.as_ref(),
+            cluster: &cluster,
+        };
+        let name = format!("{}-source", job_name(self.restore, Kind::Restore));
+        let images = ImageDefaults::of(&context.settings);
+        let (secret, mut files) = match known.files(self.restore, &images, &name) {
+            Ok(found) => found,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let own = &self.scene.observed.cluster;
+        files.placement = source::placement(own.spec.data_source.clone().unwrap_or_default());
+        let namespace = own.namespace().unwrap_or_default();
+        context.writer.apply(&namespace, &secret, FIELD_MANAGER).await?;
+        Ok(Ok(files))
+    }
+
+    fn built(&self, kind: Kind, command: Vec<String>, source: Option<SourceFiles>) -> Result<Job, Refused> {
         let observed = &self.scene.observed;
         let user = user_files::of_cluster(&observed.cluster, &observed.sources);
         let images = ImageDefaults::of(&self.shared.context.settings);
@@ -51,7 +91,8 @@ impl One<'_> {
         let chosen = self.scene.marked().and_then(|marked| marked.instance.as_ref());
         let mut instances = cluster.instances.iter();
         let instance = instances.find(|instance| Some(&instance.name) == chosen);
-        let built = instance.and_then(|instance| job(self.restore, kind, command, &cluster, instance));
+        let built =
+            instance.and_then(|instance| job(self.restore, kind, command, source, &cluster, instance));
         built.ok_or_else(|| {
             let name = chosen.map_or("?", String::as_str);
             let what = format!("instance {name} is not part of the cluster any more");

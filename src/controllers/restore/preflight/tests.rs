@@ -157,3 +157,23 @@ fn of_a_restore_point_it_is_told_that_it_is_not_certain() {
     assert_eq!(found.verdict, Ok(()));
     assert_eq!(found.preflight.certain, Some(false));
 }
+
+#[test]
+fn a_new_cluster_begins_neither_from_where_it_writes_nor_from_another_version() {
+    let source = [seen("repo1", 10, 60, 300)];
+    let named = |name: &str, place: &str| (name.to_owned(), place.to_owned());
+    let theirs = [
+        named("repo1", "s3://bucket/other"),
+        named("repo2", "s3://bucket/old"),
+    ];
+    let own = |place: &str| [named("repo2", place)];
+    let mut apart = assess(&wanted(Stop::Latest), &source, at(100));
+    apart.must_be_apart(&theirs, &own("s3://bucket/new"));
+    apart.must_be_of_version(&source, 18);
+    assert_eq!(apart.verdict, Ok(()));
+    apart.must_be_of_version(&source, 17);
+    assert_eq!(apart.verdict.unwrap_err().reason, Reason::InvalidSpecification);
+    let mut same = assess(&wanted(Stop::Latest), &source, at(100));
+    same.must_be_apart(&theirs, &own("s3://bucket/old"));
+    assert_eq!(same.verdict.unwrap_err().reason, Reason::SourceIsTarget);
+}

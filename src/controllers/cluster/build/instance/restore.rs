@@ -1,9 +1,12 @@
 //! The Pod that restores an instance's volumes: the instance's own, with one container that ends.
 
-use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, PodSpec};
+use k8s_openapi::api::core::v1::{
+    Affinity, Container, EnvFromSource, EnvVar, PodSpec, ResourceRequirements, Toleration, Volume,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{data_mounts, environment, selecting, volumes};
+use crate::controllers::cluster::build::pgbackrest;
 use crate::controllers::cluster::build::pod::{around, container_security, init_container, mount};
 use crate::controllers::cluster::build::repository_job::CONTAINER;
 use crate::controllers::cluster::validated::{Instance, PodSettings, ValidatedCluster};
@@ -17,6 +20,48 @@ pub struct Restoring {
     pub env: Vec<EnvVar>,
     /// Sources of such variables.
     pub env_from: Vec<EnvFromSource>,
+    /// What pgBackRest is mounted of another cluster's, instead of the cluster's own.
+    pub source: Option<SourceFiles>,
+}
+
+/// pgBackRest's configuration for a source that is not the cluster's own.
+#[derive(Debug, Default)]
+pub struct SourceFiles {
+    /// For the mounts of [`pgbackrest::mounts`].
+    pub volumes: Vec<Volume>,
+    /// pgBackRest's options as variables.
+    pub env: Vec<EnvVar>,
+    /// Where the Pod runs, and on what, as the user wants it for this Job.
+    pub placement: Placement,
+}
+
+/// What of an instance's settings does not hold for the Job that brings its data.
+#[derive(Debug, Default)]
+pub struct Placement {
+    /// Requests and limits.
+    pub resources: Option<ResourceRequirements>,
+    /// Which nodes.
+    pub affinity: Option<Affinity>,
+    /// Taints that are tolerated.
+    pub tolerations: Vec<Toleration>,
+    /// How urgent it is.
+    pub priority_class: Option<String>,
+}
+
+impl Placement {
+    fn over(self, settings: PodSettings) -> PodSettings {
+        PodSettings {
+            resources: self.resources.or(settings.resources),
+            affinity: self.affinity.or(settings.affinity),
+            tolerations: if self.tolerations.is_empty() {
+                settings.tolerations
+            } else {
+                self.tolerations
+            },
+            priority_class: self.priority_class.or(settings.priority_class),
+            ..settings
+        }
+    }
 }
 
 /// The Pod; nothing only if its set does not exist, which validation excludes.
@@ -25,10 +70,28 @@ pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restor
     let backups = cluster.backups.clone().unwrap_or_default();
     let mut environment = environment(cluster, set);
     environment.extend(set.pod.env.iter().cloned());
-    environment.extend(backups.env);
-    environment.extend(work.env);
-    let sources = [set.pod.env_from.clone(), backups.env_from, work.env_from].concat();
+    let mut sources = set.pod.env_from.clone();
     let mut mounts = data_mounts(cluster, set);
+    let mut volumes = volumes(cluster, set, instance);
+    // What runs beside an instance would never end.
+    let mut settings = PodSettings {
+        sidecars: Vec::new(),
+        ..set.pod.clone()
+    };
+    if let Some(source) = work.source {
+        settings = source.placement.over(settings);
+        environment.extend(source.env);
+        volumes.retain(|own| source.volumes.iter().all(|theirs| theirs.name != own.name));
+        volumes.extend(source.volumes);
+        if cluster.backups.is_none() {
+            mounts.extend(pgbackrest::mounts());
+        }
+    } else {
+        environment.extend(backups.env);
+        sources.extend(backups.env_from);
+    }
+    environment.extend(work.env);
+    sources.extend(work.env_from);
     mounts.push(mount("dshm", "/dev/shm"));
     mounts.extend(set.pod.mounts.iter().cloned());
     let container = Container {
@@ -38,27 +101,16 @@ pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restor
         command: Some(work.command),
         env: Some(environment),
         env_from: (!sources.is_empty()).then_some(sources),
-        resources: set.pod.resources.clone(),
+        resources: settings.resources.clone(),
         security_context: Some(container_security()),
         volume_mounts: Some(mounts),
         ..Container::default()
-    };
-    // What runs beside an instance would never end.
-    let settings = PodSettings {
-        sidecars: Vec::new(),
-        ..set.pod.clone()
     };
     let kin = LabelSelector {
         match_labels: Some(selecting(&cluster.names.cluster, &set.name, &instance.name)),
         match_expressions: None,
     };
-    let pod = around(
-        container,
-        volumes(cluster, set, instance),
-        cluster,
-        &settings,
-        &kin,
-    );
+    let pod = around(container, volumes, cluster, &settings, &kin);
     Some(PodSpec {
         service_account_name: Some(cluster.names.pgbackrest()),
         automount_service_account_token: Some(true),
