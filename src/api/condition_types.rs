@@ -52,6 +52,8 @@ pub enum ConditionType {
     InstancesStopped,
     /// Restore: the database is at its target; `False` with the reason why not, while what was there before is brought back.
     DataRestored,
+    /// Rehearsal: what was restored is as it should be.
+    ChecksPassed,
     /// Restore: an instance took the restored database over and takes writes.
     LeaderUp,
     /// Restore: all instances follow it.
@@ -94,6 +96,7 @@ impl ConditionType {
         Self::PreflightPassed,
         Self::InstancesStopped,
         Self::DataRestored,
+        Self::ChecksPassed,
         Self::LeaderUp,
         Self::ReplicasJoined,
         Self::Running,
@@ -130,6 +133,7 @@ impl ConditionType {
             Self::PreflightPassed => "PreflightPassed",
             Self::InstancesStopped => "InstancesStopped",
             Self::DataRestored => "DataRestored",
+            Self::ChecksPassed => "ChecksPassed",
             Self::LeaderUp => "LeaderUp",
             Self::ReplicasJoined => "ReplicasJoined",
             Self::Running => "Running",

@@ -292,6 +292,14 @@ words! {
         /// The new cluster would write where its source writes.
         SourceIsTarget: "Nothing was changed: two clusters that write into one repository would destroy it.",
             "Give the new cluster another path, with repoN-path in spec.backups.pgbackrest.global, or another bucket.";
+        /// The rehearsal has shown that it can be restored.
+        Proven: "What the repository held at that time can be restored, and was sound.", "Nothing.";
+        /// A rehearsal could not restore.
+        DrillFailed: "The cluster was not touched. What the repository holds could not be restored just now.",
+            "The message says what stands against it. Damage in the repository: take a full backup, and find out who changes objects of the store.";
+        /// What a rehearsal restored is not as it should be.
+        ChecksFailed: "The cluster was not touched. What was restored is damaged, or not what a check expects.",
+            "Read status.checks of the restore. For a damaged page look at the cluster itself (pg_amcheck), and take a full backup when it is sound.";
         /// A newer restore took the place of this one.
         Superseded: "What was there before it is there again, or the newer restore replaces it.", "Look at the newer one.";
         /// The restored database took its place, and all instances follow it.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backup::JobState;
+use super::cluster::drills::CheckResult;
 use super::pods::ContainerOptions;
 use super::repository::NAME_PATTERN;
 use super::{rules, time};
@@ -84,6 +85,11 @@ pub struct PerconaPGRestoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub deadline_seconds: Option<i64>,
+    /// A rehearsal of the cluster's `spec.backups.drills`: restored into a throw-away place, checked, and thrown away. The cluster is
+    /// not touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub drill: Option<String>,
     /// Brings a new cluster the data that its `spec.dataSource` names. The operator makes such a restore by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<bool>,
@@ -272,6 +278,12 @@ impl PerconaPGRestore {
         self.spec.bootstrap == Some(true)
     }
 
+    /// It is a rehearsal: the cluster is not touched.
+    #[must_use]
+    pub fn is_drill(&self) -> bool {
+        self.spec.drill.is_some()
+    }
+
     /// When it was created, by the API server's clock.
     #[must_use]
     pub fn created_at(&self) -> Option<DateTime<Utc>> {
@@ -307,6 +319,9 @@ pub struct PerconaPGRestoreStatus {
     /// What was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
+    /// What was checked of a rehearsal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
     /// Name of the Job that ran pgBackRest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_name: Option<String>,

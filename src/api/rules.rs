@@ -67,6 +67,7 @@ pub(super) fn restore_is_fixed() -> Rule {
         "deadlineSeconds",
         "supersede",
         "bootstrap",
+        "drill",
     ]
     .map(kept)
     .join(" && ");

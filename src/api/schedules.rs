@@ -12,7 +12,7 @@ use super::open_enum::open_enum;
 use super::rules;
 
 /// A name of the IANA time zone database.
-const ZONE_PATTERN: &str = "^[A-Za-z][A-Za-z0-9_+/-]{0,63}$";
+pub(super) const ZONE_PATTERN: &str = "^[A-Za-z][A-Za-z0-9_+/-]{0,63}$";
 
 /// Cron expressions, one for each backup type, and how they are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

@@ -79,6 +79,7 @@ pub const SUPPORTED: &[&str] = &[
     "backups.trackLatestRestorableTime",
     "backups.objectives.recoveryPoint",
     "backups.blackouts",
+    "backups.drills",
     "backups.sharedWith",
     "backups.pgbackrest.metadata",
     "backups.pgbackrest.image",

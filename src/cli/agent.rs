@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use crate::agent::{
     backup, delete_stanza, expire, install, instance, pgbouncer, postgres, repo_host, restore, runtime,
 };
+use crate::api::cluster::drills::DrillChecks;
 use crate::domain::wal::Lsn;
 
 /// Roles inside pods.
@@ -137,9 +138,16 @@ pub struct RestoreArguments {
     /// The database that it must be.
     #[arg(long)]
     system_identifier: Option<u64>,
+    /// What is checked of what was restored, as JSON.
+    #[arg(long, value_parser = read_checks)]
+    checks: Option<DrillChecks>,
     /// Options for pgBackRest.
     #[arg(last = true)]
     options: Vec<String>,
+}
+
+fn read_checks(text: &str) -> Result<DrillChecks, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 impl RestoreArguments {
@@ -158,6 +166,7 @@ impl RestoreArguments {
             previous: self.previous,
             bytes: self.bytes,
             system_identifier: self.system_identifier,
+            checks: self.checks.clone(),
             options: self.options.clone(),
         }
     }

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod context;
 #[cfg(debug_assertions)]
 mod death;
+pub mod drill;
 pub mod events;
 pub mod fleet;
 pub mod leadership;

@@ -14,7 +14,7 @@ use super::events::Events;
 use super::fleet::Fleet;
 use super::leadership::{Candidate, Claim};
 use super::writer::Writer;
-use super::{archive, backup, cluster, restore, retention, schedule};
+use super::{archive, backup, cluster, drill, restore, retention, schedule};
 use crate::api::PerconaPGCluster;
 use crate::catalog::{Bounds, Catalog, CatalogPlace};
 use crate::telemetry::http::{self, Readiness};
@@ -110,6 +110,7 @@ pub async fn run(
                 apart(schedule::run(context.clone(), fleets.clone())),
                 apart(retention::run(context.clone(), fleets.clone())),
                 apart(restore::run(context.clone(), fleets.clone())),
+                apart(drill::run(context.clone(), fleets.clone())),
                 join_all(watching),
                 async {
                     tokio::select! {

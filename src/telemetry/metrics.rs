@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use super::archiver::ArchiverMetrics;
 use super::backups::BackupMetrics;
 use super::clusters::ClusterMetrics;
+use super::drills::DrillMetrics;
 use super::recovery::RecoveryMetrics;
 use super::schedules::ScheduleMetrics;
 use crate::catalog::CatalogMetrics;
@@ -54,6 +55,7 @@ pub struct Metrics {
     recovery: RecoveryMetrics,
     archiver: ArchiverMetrics,
     schedules: ScheduleMetrics,
+    drills: DrillMetrics,
     backups: BackupMetrics,
     clusters: ClusterMetrics,
     catalog: CatalogMetrics,
@@ -76,6 +78,7 @@ impl Default for Metrics {
             recovery: RecoveryMetrics::default(),
             archiver: ArchiverMetrics::default(),
             schedules: ScheduleMetrics::default(),
+            drills: DrillMetrics::default(),
             backups: BackupMetrics::default(),
             clusters: ClusterMetrics::default(),
             catalog: CatalogMetrics::default(),
@@ -113,6 +116,7 @@ impl Default for Metrics {
         metrics.recovery.register(&mut registry);
         metrics.archiver.register(&mut registry);
         metrics.schedules.register(&mut registry);
+        metrics.drills.register(&mut registry);
         metrics.backups.register(&mut registry);
         metrics.clusters.register(&mut registry);
         metrics.of_clusters = Arc::new(registry);
@@ -153,6 +157,7 @@ impl Metrics {
             self.recovery.clear();
             self.archiver.clear();
             self.schedules.clear();
+            self.drills.clear();
             self.backups.clear();
             self.clusters.clear();
         }
@@ -168,6 +173,12 @@ impl Metrics {
     #[must_use]
     pub fn archiver(&self) -> &ArchiverMetrics {
         &self.archiver
+    }
+
+    /// What rehearsals have shown.
+    #[must_use]
+    pub fn drills(&self) -> &DrillMetrics {
+        &self.drills
     }
 
     /// Accounts of schedules.

@@ -3,6 +3,7 @@
 pub mod archiver;
 pub mod backups;
 pub mod clusters;
+pub mod drills;
 pub mod http;
 pub mod labels;
 pub mod logs;

@@ -11,6 +11,7 @@ use super::backups::{Backups, Kind, Running, Taken};
 use super::labels::Cluster;
 use super::metrics::Metrics;
 use super::schedules::Pause;
+use crate::api::cluster::drills::DrillStatus;
 use crate::api::schedules::ScheduleStatus;
 use crate::api::{ConditionType, Reason};
 use crate::domain::windows::Recovery;
@@ -89,6 +90,14 @@ fn text() -> String {
         longest: TimeDelta::days(1),
     };
     metrics.schedules().measure("prod", "shop", &[schedule], &[pause]);
+    let proven = DrillStatus {
+        name: "weekly".to_owned(),
+        last_result: Some("Proven".to_owned()),
+        last_proven: Some(crate::api::time::to_kubernetes(now())),
+        total_seconds: Some(40),
+        ..DrillStatus::default()
+    };
+    metrics.drills().measure("prod", "shop", &[&proven]);
     metrics.backups().measure(&cluster, &[("repo1", backups())]);
     let conditions = json!([
         { "type": "Ready", "status": "True", "reason": "AsSpecified", "message": "", "lastTransitionTime": now() },

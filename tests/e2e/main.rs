@@ -16,6 +16,7 @@ mod archiving;
 mod backups;
 mod bootstraps;
 mod day;
+mod drills;
 mod failovers;
 mod harness;
 mod interruptions;

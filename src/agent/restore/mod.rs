@@ -5,6 +5,7 @@
 //! the volume before it is taken, so that one who was killed goes on from there, and no instance starts on what is half done;
 //! nothing that the recovered database writes leaves the volume here: its WAL waits until an instance is started on it.
 
+mod checks;
 mod copy;
 pub mod journal;
 mod log;
@@ -27,6 +28,7 @@ use super::postgres::Layout;
 use super::progress::Publisher;
 use super::report::exit;
 use super::termination;
+use crate::api::cluster::drills::DrillChecks;
 use crate::domain::wal::Lsn;
 
 /// What becomes of the data that are there.
@@ -69,6 +71,8 @@ pub struct Request {
     pub bytes: u64,
     /// The database that it must be.
     pub system_identifier: Option<u64>,
+    /// What is checked afterwards: what is restored is thrown away.
+    pub checks: Option<DrillChecks>,
     /// Further options of the user, validated by the controller, one argument each.
     pub options: Vec<String>,
 }
@@ -201,6 +205,9 @@ impl Work {
             reached.lsn, reached.timeline
         );
         outcome.reached = Some(reached);
+        if let Some(checks) = &self.request.checks {
+            outcome.checks = checks::check(checks, &self.layout, &self.publisher, &self.stop).await?;
+        }
         Ok(outcome)
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::progress::Progress;
 use crate::agent::termination::{self, Outcome};
+use crate::api::cluster::drills::CheckResult;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub enum Phase {
     Copying,
     /// WAL is replayed.
     Recovering,
+    /// What was restored is checked.
+    Checking,
 }
 
 /// How far a restore is.
@@ -117,11 +120,18 @@ pub struct RestoreOutcome {
     /// What the replay of WAL took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_seconds: Option<u64>,
+    /// What the checks came to, where some were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
 }
 
 impl Outcome for RestoreOutcome {
     fn shorten(&mut self) -> bool {
-        termination::halve(&mut self.message)
+        let mut texts: Vec<&mut String> = self.checks.iter_mut().map(|check| &mut check.message).collect();
+        texts.push(&mut self.message);
+        // The longest goes first.
+        texts.sort_by_key(|text| text.len());
+        texts.pop().is_some_and(termination::halve)
     }
 }
 

@@ -34,7 +34,7 @@ const STOP: Duration = Duration::from_mins(30);
 /// One that was told to stop is killed before Kubernetes would kill us.
 const GRACE: Duration = Duration::from_secs(20);
 /// The socket's name has it.
-const PORT: u16 = 5432;
+pub const PORT: u16 = 5432;
 
 /// Settings that differ from those of the database.
 const SETTINGS: &[&str] = &[

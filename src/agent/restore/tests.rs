@@ -28,6 +28,7 @@ pub(super) fn request() -> Request {
         previous: Previous::Keep,
         bytes: 1,
         system_identifier: None,
+        checks: None,
         options: Vec::new(),
     }
 }

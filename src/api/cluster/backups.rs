@@ -7,6 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::drills::Drill;
 use super::jobs::{BackupJobs, ManualBackup, RestoreInPlace};
 use super::objectives::Objectives;
 use super::repo_host::RepoHost;
@@ -40,6 +41,11 @@ pub struct Backups {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub blackouts: Vec<Blackout>,
+    /// Rehearsals of restores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
+    pub drills: Vec<Drill>,
     /// Namespaces whose clusters may begin from these repositories (`spec.dataSource.postgresCluster`); `*` is every one. Those of the
     /// cluster's own namespace always may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

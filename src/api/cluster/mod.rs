@@ -13,6 +13,7 @@ use super::{defaults, rules};
 pub mod access;
 pub mod backups;
 pub mod data_source;
+pub mod drills;
 pub mod extensions;
 pub mod instances;
 pub mod jobs;

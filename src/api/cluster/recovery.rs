@@ -7,6 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::drills::DrillStatus;
 use crate::api::rules;
 
 /// Entries of a list that a status holds at most.
@@ -20,6 +21,10 @@ pub struct RecoveryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
     pub repos: Vec<RepositoryRecovery>,
+    /// One entry for each rehearsal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(rules::by_name()))]
+    pub drills: Vec<DrillStatus>,
 }
 
 /// What can be restored from one repository.

@@ -169,7 +169,16 @@ async fn tell(
     );
     measure(&shared.context, observed, &found, &conditions);
     let context = &shared.context;
-    apply::cluster(context, observed, &RecoveryStatus { repos }, &conditions).await?;
+    apply::cluster(
+        context,
+        observed,
+        &RecoveryStatus {
+            repos,
+            drills: Vec::new(),
+        },
+        &conditions,
+    )
+    .await?;
     if spec.track_latest_restorable_time.unwrap_or(true) {
         for found in &found {
             if let Some(picture) = found.picture {

@@ -3,7 +3,7 @@
 mod back;
 mod jobs;
 mod marks;
-mod told;
+pub mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,7 +183,7 @@ impl One<'_> {
     async fn judge(&self) -> Result<Action, Failure> {
         let outcome = self.scene.outcome(self.scene.job.as_ref());
         let preflight = self.restore.status.as_ref().and_then(|it| it.preflight.as_ref());
-        let Some(restored) = outcome.and_then(|outcome| told::restored(outcome, preflight)) else {
+        let Some(restored) = outcome.and_then(|outcome| told::restored(&outcome, preflight)) else {
             // What its Pod said is gone with the Pod: it goes on from where it was, and says it again.
             return self.end(Kind::Restore).await;
         };

@@ -10,24 +10,28 @@ use crate::api::PerconaPGRestore;
 use crate::api::names::{ANNOTATION_RESTORE, LABEL_PGBACKREST, LABEL_PGBACKREST_RESTORE, STANZA};
 use crate::api::restore::{Preflight, PreviousData};
 use crate::controllers::cluster::build::pod::AGENT_BINARY;
-use crate::controllers::cluster::build::{Restoring, SourceFiles, repository_job, restore_pod};
+use crate::controllers::cluster::build::{Place, Restoring, repository_job, restore_pod};
 use crate::controllers::cluster::validated::{Instance, ValidatedCluster};
 use crate::domain::restore::Stop;
 
 /// Tries after the first: with Kubernetes' growing pauses about ten minutes.
 const RETRIES: i32 = 6;
+/// A rehearsal is to tell what does not work.
+const DRILL_RETRIES: i32 = 2;
 /// Bringing a directory back is two renames: what stands against it may last longer.
 const UNDO_RETRIES: i32 = 20;
 /// Beside the database, room for WAL while it is replayed.
 pub const WAL_BYTES: i64 = 256 << 20;
 
-/// Which of the two.
+/// Which of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It restores.
     Restore,
     /// It brings the previous data back.
     Undo,
+    /// It restores what is thrown away.
+    Drill,
 }
 
 /// Its name.
@@ -36,6 +40,7 @@ pub fn job_name(restore: &PerconaPGRestore, kind: Kind) -> String {
     let what = match kind {
         Kind::Restore => "restore",
         Kind::Undo => "undo",
+        Kind::Drill => "drill",
     };
     repository_job::job_name(&restore.spec.pg_cluster, what, restore.uid())
 }
@@ -46,7 +51,7 @@ pub fn job(
     restore: &PerconaPGRestore,
     kind: Kind,
     command: Vec<String>,
-    source: Option<SourceFiles>,
+    place: Place,
     cluster: &ValidatedCluster,
     instance: &Instance,
 ) -> Option<Job> {
@@ -55,7 +60,7 @@ pub fn job(
         command,
         env: options.env,
         env_from: options.env_from,
-        source,
+        place,
     };
     let pod = restore_pod(cluster, instance, work)?;
     let mut labels = cluster.metadata.labels.clone();
@@ -77,6 +82,7 @@ pub fn job(
             backoff_limit: Some(match kind {
                 Kind::Restore => RETRIES,
                 Kind::Undo => UNDO_RETRIES,
+                Kind::Drill => DRILL_RETRIES,
             }),
             pod_failure_policy: Some(repository_job::failure_policy()),
             template: PodTemplateSpec {
@@ -115,11 +121,12 @@ pub fn command(
     }
     add("timeline", found.timeline?.to_string());
     // Only what goes on to the end may have an end that is none.
-    if let (Stop::Latest, Some(position)) = (&wanted.target.stop, &found.latest_position) {
+    let to_the_end = found.stop_type.as_deref() == Some(Stop::Latest.kind());
+    if let Some(position) = found.latest_position.as_ref().filter(|_| to_the_end) {
         add("at-least", position.clone());
     }
     let previous = match restore.spec.previous_data.unwrap_or_default() {
-        _ if restore.is_bootstrap() => "absent",
+        _ if restore.is_bootstrap() || restore.is_drill() => "absent",
         PreviousData::Keep => "keep",
         PreviousData::Discard => "discard",
     };

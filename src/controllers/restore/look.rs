@@ -14,7 +14,7 @@ use crate::api::restore::PreviousData;
 use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
 use crate::controllers::fleet::Key;
 use crate::controllers::round::Failure;
-use crate::domain::restore::Timeline;
+use crate::domain::restore::{Stop, Target, Timeline, random_time};
 
 /// What was committed just now is archived within PostgreSQL's `archive_timeout`, a minute, and the time that sending it takes.
 const ARCHIVING: TimeDelta = TimeDelta::minutes(3);
@@ -90,6 +90,46 @@ async fn look_at_source(
     assessment.must_be_apart(&theirs, &own);
     assessment.must_be_of_version(&seen, version);
     Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
+}
+
+/// Looks at the repositories for a rehearsal, to a time at random where there is something `by` which it is chosen.
+pub async fn look_for(
+    shared: &Shared,
+    restore: &PerconaPGRestore,
+    wanted: &Wanted,
+    cluster: PerconaPGCluster,
+    by: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<PerconaPGRestoreStatus, Failure> {
+    let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
+    let seen = Box::pin(looking).await?;
+    let chosen = by.and_then(|by| at_random(&seen, &by));
+    let wanted = match chosen {
+        Some(at) => &Wanted {
+            target: Target::of(Stop::Time(at)),
+            ..wanted.clone()
+        },
+        None => wanted,
+    };
+    Ok(status::looked_at(restore, assess(wanted, &seen, now), Utc::now()))
+}
+
+/// A time at random among all that can be reached.
+fn at_random(seen: &[Seen], by: &str) -> Option<DateTime<Utc>> {
+    let readable = seen.iter().filter(|seen| seen.news.trouble.is_none());
+    let pictures = readable.filter_map(|seen| seen.news.picture.as_deref());
+    let windows = pictures.flat_map(|picture| {
+        let id = picture.database.id;
+        picture
+            .recovery
+            .windows
+            .iter()
+            .filter(move |window| window.database_id == id)
+    });
+    let spans: Vec<_> = windows
+        .filter_map(|window| Some((window.from, window.to?)))
+        .collect();
+    random_time(&spans, by)
 }
 
 /// What the instance says of itself that takes writes.

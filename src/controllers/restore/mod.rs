@@ -9,6 +9,7 @@ mod announce;
 mod carry;
 mod decide;
 mod dereference;
+mod drill;
 mod job;
 mod look;
 mod origin;

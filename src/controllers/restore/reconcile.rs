@@ -11,7 +11,7 @@ use super::carry::{One, hold, let_go};
 use super::decide::Step;
 use super::look::{Looked, look};
 use super::wanted::{Refused, Wanted};
-use super::{LOOK, SOON, dereference, scene, status};
+use super::{LOOK, SOON, dereference, drill, scene, status};
 use crate::api::backup::JobState;
 use crate::api::names::FINALIZER_RESTORE;
 use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
@@ -68,6 +68,9 @@ pub async fn reconcile(object: Arc<Restore>, shared: Arc<Shared>) -> Result<Acti
         Err(_) if going => return let_go(&shared, restore).await,
         Err(why) => return refuse(&shared, restore, &why, now).await,
     };
+    if restore.is_drill() && restore.spec.dry_run != Some(true) {
+        return Box::pin(drill::carry_out(&shared, restore, wanted, &cluster, now)).await;
+    }
     if restore.spec.dry_run != Some(true) {
         return Box::pin(carry_out(&shared, restore, &wanted, &cluster, now)).await;
     }

@@ -131,6 +131,7 @@ fn others(fleet: &Fleet, cluster: &Key, restore: &PerconaPGRestore) -> Vec<Perco
                 && other.spec.pg_cluster == cluster.name
                 && other.uid() != restore.uid()
                 && other.spec.dry_run != Some(true)
+                && !other.is_drill()
                 && !is_terminal(other)
         })
         .cloned()
@@ -276,7 +277,8 @@ fn order(restore: &PerconaPGRestore) -> (Option<k8s_openapi::jiff::Timestamp>, O
     (created, restore.uid())
 }
 
-fn holds(restore: &PerconaPGRestore, type_: ConditionType) -> Option<bool> {
+/// Whether a condition of a restore holds; nothing where that is not said.
+pub fn holds(restore: &PerconaPGRestore, type_: ConditionType) -> Option<bool> {
     let conditions = &restore.status.as_ref()?.conditions;
     let condition = conditions::find(conditions, type_.as_str())?;
     match condition.status.as_str() {

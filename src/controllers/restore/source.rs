@@ -95,12 +95,7 @@ impl Known<'_> {
             projected("pgbackrest-config", of(&included)),
             projected("pgbackrest-tls", certificates),
         ];
-        let files = SourceFiles {
-            volumes,
-            env,
-            placement: Placement::default(),
-        };
-        Ok((secret(restore, name, data), files))
+        Ok((secret(restore, name, data), SourceFiles { volumes, env }))
     }
 
     fn variables(&self, secret: &str, data: &mut BTreeMap<String, Vec<u8>>) -> Vec<EnvVar> {

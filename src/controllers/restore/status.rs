@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::preflight::Assessment;
 use super::wanted::Refused;
 use crate::api::backup::JobState;
+use crate::api::cluster::drills::CheckResult;
 use crate::api::conditions::{self, Status};
 use crate::api::restore::{RestoreProgress, Restored};
 use crate::api::{ConditionType, PerconaPGRestore, PerconaPGRestoreStatus, Reason, time};
@@ -164,6 +165,21 @@ impl<'a> Draft<'a> {
     /// What was reached.
     pub fn restored(&mut self, restored: Restored) {
         self.status.restored = Some(restored);
+    }
+
+    /// What the checks came to.
+    pub fn checked(&mut self, checks: Vec<CheckResult>) {
+        self.status.checks = checks;
+    }
+
+    /// What a condition says.
+    pub fn said(&self, type_: ConditionType) -> (Option<Reason>, String) {
+        let condition = conditions::find(&self.status.conditions, type_.as_str());
+        let reason = condition.and_then(|condition| Reason::from_word(&condition.reason));
+        (
+            reason,
+            condition.map_or_else(String::new, |condition| condition.message.clone()),
+        )
     }
 
     /// How long it took until connections were taken; the first time counts.

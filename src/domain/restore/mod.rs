@@ -8,6 +8,7 @@
 mod best;
 mod choose;
 mod options;
+mod random;
 mod refusal;
 mod target;
 mod time;
@@ -15,6 +16,7 @@ mod time;
 pub use best::{Offer, Why, best};
 pub use choose::{Branch, Choice, Source, choose};
 pub use options::RestoreOptions;
+pub use random::random_time;
 pub use refusal::Refusal;
 pub use target::{Stop, Target, TargetError, Timeline};
 pub use time::{TimeError, read_time};

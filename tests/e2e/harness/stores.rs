@@ -101,6 +101,32 @@ impl Taken {
 }
 
 impl Cluster {
+    /// Flips a bit in the middle of the largest object of a directory of `repo1`; putting it back mends it.
+    pub fn flip_a_bit(&self, scenario: &Scenario, directory: &str) -> Taken {
+        let path = format!("{}/{directory}", self.path);
+        let directory = scenario.stores.directory(&self.bucket, &path);
+        let files = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap());
+        let largest = files.max_by_key(|file| file.metadata().unwrap().len()).unwrap();
+        let was = largest.path();
+        let mut content = std::fs::read(&was).unwrap();
+        let now = std::env::temp_dir().join(format!("{}-sound", scenario.namespace));
+        // The damaged one takes the place of the other, which keeps the attributes that the server knows of it.
+        let damaged = was.with_extension("damaged");
+        let status = std::process::Command::new("cp")
+            .arg("--preserve=all")
+            .args([&was, &damaged])
+            .status();
+        assert!(status.unwrap().success());
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        // Not by renaming: the attributes stay.
+        std::fs::write(&damaged, content).unwrap();
+        std::fs::rename(&was, &now).unwrap();
+        std::fs::rename(&damaged, &was).unwrap();
+        scenario.tell(&format!("a bit of {} is flipped", was.display()));
+        Taken { was, now }
+    }
+
     /// Takes an object out of `repo1`: of those in a directory whose names begin so, the last.
     pub fn take_away(&self, scenario: &Scenario, directory: &str, beginning: &str) -> Taken {
         let path = format!("{}/{directory}", self.path);

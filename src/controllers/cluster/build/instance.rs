@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-pub use self::restore::{Placement, Restoring, SourceFiles, restore_pod};
+pub use self::restore::{Place, Placement, Restoring, SourceFiles, restore_pod};
 use super::metadata::{annotations, labels, lasting, owned, with};
 use super::patroni::local_key;
 use super::pgbackrest;

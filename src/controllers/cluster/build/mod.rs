@@ -25,7 +25,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 
-pub(crate) use instance::{Placement, Restoring, SourceFiles, restore_pod};
+pub(crate) use instance::{Place, Placement, Restoring, SourceFiles, restore_pod};
 pub(crate) use pgbackrest::{mounts as pgbackrest_mounts, volumes as pgbackrest_volumes};
 
 use super::validated::ValidatedCluster;

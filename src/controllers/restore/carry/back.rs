@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 
 use super::{LOOK, One, SOON, is_late};
 use crate::agent::restore::report::{Category, RestoreOutcome};
-use crate::api::conditions::{self, Status};
+use crate::api::conditions::Status;
 use crate::api::{ConditionType, Reason};
 use crate::controllers::fleet::Action;
 use crate::controllers::restore::job::{Kind, undo_command};
@@ -79,11 +79,8 @@ impl One<'_> {
 
     /// The cluster is on its previous data, or there are none.
     pub(super) async fn fail(&self) -> Result<Action, Failure> {
-        let status = self.restore.status.clone().unwrap_or_default();
-        let condition = conditions::find(&status.conditions, ConditionType::DataRestored.as_str());
-        let said = condition.map_or_else(String::new, |condition| condition.message.clone());
-        let reason = condition.and_then(|condition| Reason::from_word(&condition.reason));
         let mut draft = self.draft();
+        let (reason, said) = draft.said(ConditionType::DataRestored);
         if self.facts().given_up && !self.restore.is_bootstrap() {
             draft.failed(&Refused::new(Reason::NothingToReturnTo, said));
         } else {

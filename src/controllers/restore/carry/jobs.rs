@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 
 use super::{FIELD_MANAGER, One, SOON};
 use crate::api::Reason;
-use crate::controllers::cluster::build::SourceFiles;
+use crate::controllers::cluster::build::Place;
 use crate::controllers::cluster::dereference::{read_sources, volume_reads};
 use crate::controllers::cluster::existence::existence;
 use crate::controllers::cluster::user_files;
@@ -25,14 +25,14 @@ impl One<'_> {
         kind: Kind,
         command: Vec<String>,
     ) -> Result<Result<(), Refused>, Failure> {
-        let source = match kind {
+        let place = match kind {
             Kind::Restore if self.restore.is_bootstrap() => match Box::pin(self.source()).await? {
-                Ok(source) => Some(source),
+                Ok(source) => source,
                 Err(refused) => return Ok(Err(refused)),
             },
-            _ => None,
+            _ => Place::default(),
         };
-        let built = match self.built(kind, command, source) {
+        let built = match self.built(kind, command, place) {
             Ok(built) => built,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -46,7 +46,7 @@ impl One<'_> {
     }
 
     /// Copies what pgBackRest needs to read the source.
-    async fn source(&self) -> Result<Result<SourceFiles, Refused>, Failure> {
+    async fn source(&self) -> Result<Result<Place, Refused>, Failure> {
         let context = &self.shared.context;
         let cluster = match origin::of_new(context, &self.scene.observed.cluster).await? {
             Ok(cluster) => cluster,
@@ -64,18 +64,22 @@ impl One<'_> {
         };
         let name = format!("{}-source", job_name(self.restore, Kind::Restore));
         let images = ImageDefaults::of(&context.settings);
-        let (secret, mut files) = match known.files(self.restore, &images, &name) {
+        let (secret, files) = match known.files(self.restore, &images, &name) {
             Ok(found) => found,
             Err(refused) => return Ok(Err(refused)),
         };
         let own = &self.scene.observed.cluster;
-        files.placement = source::placement(own.spec.data_source.clone().unwrap_or_default());
+        let place = Place {
+            source: Some(files),
+            placement: source::placement(own.spec.data_source.clone().unwrap_or_default()),
+            throw_away: None,
+        };
         let namespace = own.namespace().unwrap_or_default();
         context.writer.apply(&namespace, &secret, FIELD_MANAGER).await?;
-        Ok(Ok(files))
+        Ok(Ok(place))
     }
 
-    fn built(&self, kind: Kind, command: Vec<String>, source: Option<SourceFiles>) -> Result<Job, Refused> {
+    fn built(&self, kind: Kind, command: Vec<String>, place: Place) -> Result<Job, Refused> {
         let observed = &self.scene.observed;
         let user = user_files::of_cluster(&observed.cluster, &observed.sources);
         let images = ImageDefaults::of(&self.shared.context.settings);
@@ -91,8 +95,7 @@ impl One<'_> {
         let chosen = self.scene.marked().and_then(|marked| marked.instance.as_ref());
         let mut instances = cluster.instances.iter();
         let instance = instances.find(|instance| Some(&instance.name) == chosen);
-        let built =
-            instance.and_then(|instance| job(self.restore, kind, command, source, &cluster, instance));
+        let built = instance.and_then(|instance| job(self.restore, kind, command, place, &cluster, instance));
         built.ok_or_else(|| {
             let name = chosen.map_or("?", String::as_str);
             let what = format!("instance {name} is not part of the cluster any more");
@@ -105,6 +108,8 @@ impl One<'_> {
         let job = match kind {
             Kind::Restore => &self.scene.job,
             Kind::Undo => &self.scene.undo,
+            // Of a rehearsal nothing is carried out here.
+            Kind::Drill => return Ok(Action::await_change()),
         };
         let there = job
             .as_ref()

@@ -14,6 +14,7 @@ pub fn progress(seen: Seen) -> RestoreProgress {
         (Phase::Copying, None, _) => "the backup is being copied".to_owned(),
         (Phase::Recovering, _, Some(position)) => format!("WAL is replayed, up to {position}"),
         (Phase::Recovering, _, None) => "WAL is replayed".to_owned(),
+        (Phase::Checking, ..) => "what was restored is checked".to_owned(),
     };
     RestoreProgress {
         message,
@@ -24,8 +25,8 @@ pub fn progress(seen: Seen) -> RestoreProgress {
 }
 
 /// What was reached; nothing where the agent does not say.
-pub fn restored(outcome: RestoreOutcome, preflight: Option<&Preflight>) -> Option<Restored> {
-    let reached = outcome.reached?;
+pub fn restored(outcome: &RestoreOutcome, preflight: Option<&Preflight>) -> Option<Restored> {
+    let reached = outcome.reached.clone()?;
     let newest = preflight.and_then(|found| found.newest_commit.as_ref());
     let newest = newest.map(time::from_kubernetes);
     let discarded = match (reached.last_commit, newest) {

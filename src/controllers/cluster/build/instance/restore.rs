@@ -1,7 +1,8 @@
 //! The Pod that restores an instance's volumes: the instance's own, with one container that ends.
 
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, EnvFromSource, EnvVar, PodSpec, ResourceRequirements, Toleration, Volume,
+    Affinity, Container, EnvFromSource, EnvVar, EphemeralVolumeSource, PersistentVolumeClaimSpec,
+    PersistentVolumeClaimTemplate, PodSpec, ResourceRequirements, Toleration, Volume,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -20,8 +21,19 @@ pub struct Restoring {
     pub env: Vec<EnvVar>,
     /// Sources of such variables.
     pub env_from: Vec<EnvFromSource>,
+    /// Where it is done.
+    pub place: Place,
+}
+
+/// What of a restore is not as it is with an instance of the cluster.
+#[derive(Debug, Default)]
+pub struct Place {
     /// What pgBackRest is mounted of another cluster's, instead of the cluster's own.
     pub source: Option<SourceFiles>,
+    /// Where the Pod runs, and on what.
+    pub placement: Placement,
+    /// A claim that comes and goes with the Pod, instead of the instance's.
+    pub throw_away: Option<PersistentVolumeClaimSpec>,
 }
 
 /// pgBackRest's configuration for a source that is not the cluster's own.
@@ -31,8 +43,6 @@ pub struct SourceFiles {
     pub volumes: Vec<Volume>,
     /// pgBackRest's options as variables.
     pub env: Vec<EnvVar>,
-    /// Where the Pod runs, and on what, as the user wants it for this Job.
-    pub placement: Placement,
 }
 
 /// What of an instance's settings does not hold for the Job that brings its data.
@@ -64,6 +74,22 @@ impl Placement {
     }
 }
 
+/// Volumes that are an instance's own.
+const CLAIMS: [&str; 2] = ["postgres-data", "postgres-wal"];
+
+fn throw_away(name: &str, claim: &PersistentVolumeClaimSpec) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        ephemeral: Some(EphemeralVolumeSource {
+            volume_claim_template: Some(PersistentVolumeClaimTemplate {
+                metadata: None,
+                spec: claim.clone(),
+            }),
+        }),
+        ..Volume::default()
+    }
+}
+
 /// The Pod; nothing only if its set does not exist, which validation excludes.
 pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restoring) -> Option<PodSpec> {
     let set = cluster.set_of(instance)?;
@@ -74,12 +100,19 @@ pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restor
     let mut mounts = data_mounts(cluster, set);
     let mut volumes = volumes(cluster, set, instance);
     // What runs beside an instance would never end.
-    let mut settings = PodSettings {
+    let settings = work.place.placement.over(PodSettings {
         sidecars: Vec::new(),
         ..set.pod.clone()
-    };
-    if let Some(source) = work.source {
-        settings = source.placement.over(settings);
+    });
+    if let Some(claim) = work.place.throw_away {
+        for volume in volumes
+            .iter_mut()
+            .filter(|volume| CLAIMS.contains(&volume.name.as_str()))
+        {
+            *volume = throw_away(&volume.name, &claim);
+        }
+    }
+    if let Some(source) = work.place.source {
         environment.extend(source.env);
         volumes.retain(|own| source.volumes.iter().all(|theirs| theirs.name != own.name));
         volumes.extend(source.volumes);

@@ -1,0 +1,164 @@
+//! Rehearsals: what can be restored passes, what was damaged in the repository is found, and nothing stays behind.
+
+use holdfast::api::backup::JobState;
+use holdfast::api::cluster::drills::DrillStatus;
+use holdfast::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
+
+use crate::harness::{Cluster, Scenario, condition, minutes, restore_status, seconds};
+
+#[tokio::test]
+async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind() {
+    Scenario::alone_within(minutes(20), "drills", async |scenario| {
+        let app = Cluster::plain("app", scenario);
+        app.create(scenario).await;
+        app.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(5)).await;
+        scenario.sql(&app, "create table t as select generate_series(1, 1000) i").await;
+        let first = app.segment_with(scenario, "insert into t values (0)").await;
+        let last = app.segment_with(scenario, "insert into t values (-1)").await;
+        app.archived(scenario, &last).await;
+        let claims = left(scenario).await;
+        app.change(
+            scenario,
+            &json!({ "spec": { "backups": { "drills": [
+                { "name": "full", "checks": { "sql": [
+                    { "name": "rows", "statement": "select count(*) > 1000 from t", "expect": "t" } ] } },
+                { "name": "wrong", "checks": { "amcheck": false, "checksums": false, "sql": [
+                    { "name": "rows", "statement": "select count(*) from t", "expect": "7" } ] } },
+                { "name": "quick", "target": "Random", "checks": { "amcheck": false, "checksums": false } },
+            ] } } }),
+        )
+        .await;
+
+        let proven = drilled(scenario, "good", "full", JobState::Succeeded).await;
+        let names: Vec<&str> = proven.checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["checksums", "amcheck", "rows"], "{:?}", proven.checks);
+        assert!(proven.checks.iter().all(|check| check.passed), "{:?}", proven.checks);
+        assert!(proven.restored.unwrap().total_seconds.is_some());
+        let told = told(scenario, "good").await;
+        assert_eq!(told.last_result.as_deref(), Some("Proven"));
+        assert!(told.last_proven.is_some() && told.reached.is_some() && told.total_seconds.is_some(), "{told:?}");
+        drilled(scenario, "some-time", "quick", JobState::Succeeded).await;
+        nothing_stays(scenario, &claims).await;
+
+        let expected = drilled(scenario, "expected", "wrong", JobState::Failed).await;
+        let said = condition(&expected.conditions, "Complete").unwrap();
+        assert_eq!(said.1, "ChecksFailed");
+        assert!(said.2.contains("expected is '7'"), "{}", said.2);
+
+        // A segment that is gone, with a target behind it: known before anything is restored.
+        let now = scenario.sql(&app, "select clock_timestamp()").await;
+        let after = app.segment_with(scenario, "insert into t values (-2)").await;
+        app.archived(scenario, &after).await;
+        let directory = format!("archive/db/18-1/{}", &first[..16]);
+        let taken = app.take_away(scenario, &directory, &first);
+        let missing = json!({ "drill": "full", "target": { "time": now } });
+        scenario.restore("segment", missing.clone()).await;
+        let failed = scenario.restore_ended("segment", minutes(6)).await;
+        assert_eq!(failed.state, Some(JobState::Failed));
+        scenario.tell(&failed.error.unwrap());
+        taken.put_back();
+
+        // A flipped bit, and a file that is gone: found when they are read.
+        let backup = restore_status(&scenario.api().get("good").await.unwrap()).preflight.unwrap().backup.unwrap();
+        let flipped = app.flip_a_bit(scenario, &format!("backup/db/{backup}/bundle"));
+        let found = drilled(scenario, "flipped", "full", JobState::Failed).await;
+        scenario.tell(&found.error.unwrap());
+        flipped.put_back();
+        let taken = app.take_away(scenario, &format!("backup/db/{backup}/bundle"), "");
+        let found = drilled(scenario, "file", "full", JobState::Failed).await;
+        scenario.tell(&found.error.unwrap());
+        taken.put_back();
+        drilled(scenario, "again", "full", JobState::Succeeded).await;
+
+        // One that is deleted half way.
+        scenario.restore("deleted", json!({ "drill": "full" })).await;
+        let runs = |restore: &PerconaPGRestore| restore_status(restore).job_name.is_some();
+        scenario.until("deleted", "running", minutes(2), runs).await;
+        scenario.api::<PerconaPGRestore>().delete("deleted", &DeleteParams::default()).await.unwrap();
+        scenario.gone::<PerconaPGRestore>("deleted", minutes(1)).await;
+        nothing_stays(scenario, &claims).await;
+
+        // And one by its schedule.
+        app.change(
+            scenario,
+            &json!({ "spec": { "backups": { "drills": [
+                { "name": "often", "schedule": "* * * * *", "checks": { "amcheck": false, "checksums": false } } ] } } }),
+        )
+        .await;
+        let proven = |cluster: &PerconaPGCluster| {
+            let drills = cluster.status.clone().unwrap_or_default().recovery.unwrap_or_default().drills;
+            matches!(drills.as_slice(), [only] if only.name == "often" && only.last_proven.is_some())
+        };
+        scenario.until("app", "proven by its schedule", minutes(4), proven).await;
+    })
+    .await;
+}
+
+async fn drilled(scenario: &Scenario, name: &str, drill: &str, state: JobState) -> PerconaPGRestoreStatus {
+    scenario.restore(name, json!({ "drill": drill })).await;
+    let status = scenario.restore_ended(name, minutes(6)).await;
+    assert_eq!(
+        status.state,
+        Some(state),
+        "{name}: {:?} {:?}",
+        status.error,
+        status.checks
+    );
+    scenario.tell(&format!("{name}: {:?}", status.restored));
+    status
+}
+
+/// What the cluster says of the rehearsal that a run was of.
+async fn told(scenario: &Scenario, run: &str) -> DrillStatus {
+    let find = |cluster: &PerconaPGCluster| {
+        let drills = cluster
+            .status
+            .clone()
+            .unwrap_or_default()
+            .recovery
+            .unwrap_or_default()
+            .drills;
+        drills
+            .into_iter()
+            .find(|drill| drill.last_run.as_deref() == Some(run))
+    };
+    let cluster = scenario
+        .until("app", "told", minutes(1), |cluster| find(cluster).is_some())
+        .await;
+    find(&cluster).unwrap()
+}
+
+/// Names of all claims.
+async fn left(scenario: &Scenario) -> Vec<String> {
+    let all = scenario
+        .api::<PersistentVolumeClaim>()
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    all.items.iter().map(ResourceExt::name_any).collect()
+}
+
+async fn nothing_stays(scenario: &Scenario, claims: &[String]) {
+    let gone = async {
+        loop {
+            let of_drills = |name: String| name.contains("-drill-");
+            let jobs = scenario.api::<Job>().list(&ListParams::default()).await.unwrap();
+            let pods = scenario.api::<Pod>().list(&ListParams::default()).await.unwrap();
+            let some = jobs.items.iter().any(|job| of_drills(job.name_any()))
+                || pods.items.iter().any(|pod| of_drills(pod.name_any()));
+            if !some && left(scenario).await == claims {
+                return;
+            }
+            tokio::time::sleep(seconds(1)).await;
+        }
+    };
+    tokio::time::timeout(minutes(1), gone)
+        .await
+        .expect("nothing of a rehearsal stays");
+}
