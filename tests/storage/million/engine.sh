@@ -1,4 +1,5 @@
-# A database whose WAL begins behind a million segments: a full backup, and twenty segments more. Prints nothing of use.
+# A database whose WAL begins behind a million segments: a full backup, and twenty segments more, compressed
+# as those of our clusters are. Prints nothing of use.
 set -eu
 export PGDATA=/pgdata/pg PGHOST=/tmp/postgres TZ=UTC
 mkdir -p /tmp/postgres
@@ -9,7 +10,7 @@ cat >>$PGDATA/postgresql.conf <<'C'
 listen_addresses=''
 unix_socket_directories='/tmp/postgres'
 archive_mode=on
-archive_command='pgbackrest --stanza=db archive-push "%p"'
+archive_command='pgbackrest --stanza=db --compress-type=zst archive-push "%p"'
 C
 pg_ctl -w -t 120 -l /tmp/postgres.log start >/dev/null
 sql() { psql -qXAt -v ON_ERROR_STOP=1 postgres; }

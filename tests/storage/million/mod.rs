@@ -6,13 +6,11 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flate2::read::GzDecoder;
 use holdfast::{
     domain::{
         archive::Archive,
@@ -220,10 +218,7 @@ fn fold() -> f64 {
 
 /// Time on a processor to find the commits of a whole segment that is not compressed.
 fn scan(stored: &Path) -> Duration {
-    let mut content = Vec::new();
-    GzDecoder::new(File::open(stored).unwrap())
-        .read_to_end(&mut content)
-        .unwrap();
+    let content = zstd::decode_all(File::open(stored).unwrap()).unwrap();
     let name = stored.file_name().unwrap().to_string_lossy();
     let segment: Segment = name[..24].parse().unwrap();
     let before = processor();
