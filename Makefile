@@ -49,8 +49,8 @@ demo: ## From a bare machine to a PostgreSQL cluster with backups and a restore,
 	@deploy/demo/run
 
 .PHONY: test
-test: ## Every test, from a bare machine on
-	@.ci/steps
+test: ## Every test but the long ones, from a bare machine on (AND=test-restores for these too, as CI does)
+	@.ci/steps $(AND)
 
 include tests/cluster/cluster.mk
 include src/api/api.mk

@@ -21,5 +21,6 @@ pub mod repo_host;
 pub mod report;
 pub mod restore;
 pub mod runtime;
+mod severed;
 pub mod supervise;
 mod termination;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 
 use super::redact::Redactor;
+use super::severed::end_severed;
 use super::supervise::Supervised;
 use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, TLS_DIRECTORY};
 use crate::pgbackrest::output::Report;
@@ -24,16 +26,17 @@ pub struct Finished {
     pub http_status: Option<u16>,
 }
 
-/// `pgbackrest server`, which reads its configuration and certificates again when they change.
-#[must_use]
-pub fn server() -> Supervised {
-    Supervised {
+/// Runs `pgbackrest server`, which reads its configuration and certificates again when they change, until `stop` is
+/// cancelled and it has ended.
+pub async fn serve(stop: &CancellationToken) {
+    let server = Supervised {
         program: "pgbackrest".into(),
         arguments: vec!["server".into()],
         watched: vec![INCLUDE_DIRECTORY.into(), TLS_DIRECTORY.into()],
         stop_signal: Signal::TERM,
         grace: Duration::from_secs(10),
-    }
+    };
+    tokio::join!(server.run(stop), end_severed(stop));
 }
 
 /// Runs a command whose log goes to standard error and whose answer goes to standard output.

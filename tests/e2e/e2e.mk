@@ -1,6 +1,10 @@
 .PHONY: test-e2e
-test-e2e: ## End-to-end scenarios, of the deployed operator (SCENARIO=words of a name for some)
+test-e2e: ## End-to-end scenarios but the restores, of the deployed operator (SCENARIO=words of a name for some, also of those)
 	@tests/e2e/run $(SCENARIO)
+
+.PHONY: test-restores
+test-restores: ## End-to-end scenarios of restores, new clusters and rehearsals: a quarter of an hour
+	@tests/e2e/run restoring::
 
 .PHONY: test-kill
 test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention, a restore

@@ -124,6 +124,39 @@ async fn a_backup_whose_network_is_cut_frees_the_lock_is_tried_again_and_succeed
 }
 
 #[tokio::test]
+async fn a_backup_whose_network_is_cut_while_an_answer_is_on_its_way_frees_the_lock_too() {
+    // Of a backup that waits for its checkpoint to be spread: a tenth of a second for each page that was written to.
+    const WRITE: &str = "create table pages (x text) with (fillfactor = 10);
+        insert into pages select repeat('x', 600) from generate_series(1, 150);";
+    const STARTING: &str = "exists (select from pg_stat_activity
+        where state = 'active' and query like '%pg_backup_start(%' and pid <> pg_backend_pid())";
+    let until = |condition: &str| {
+        format!(
+            "do $$ begin while not ({condition}) loop
+                perform pg_sleep(0.1); perform pg_stat_clear_snapshot(); end loop; end $$;"
+        )
+    };
+    Scenario::shared(async |scenario, cluster| {
+        scenario.sql(cluster, WRITE).await;
+        Request::new(cluster, "unanswered", &["--type=full", "--no-start-fast"])
+            .create(scenario)
+            .await;
+        let running = scenario.running("unanswered", minutes(1)).await;
+        let pod = scenario.job_pod(&running, None).await;
+        scenario.sql(cluster, &until(STARTING)).await;
+        scenario.cut(&pod.name_any()).await;
+        scenario.sql(cluster, &until(&format!("not {STARTING}"))).await;
+        scenario.tell("the database has answered");
+        scenario.lock_is_free(cluster, seconds(60)).await;
+        scenario.tell("the lock is free");
+        let backup = scenario.succeeded("unanswered", minutes(8)).await;
+        scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
+        scenario.sql(cluster, "drop table pages").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_backup_that_is_deleted_while_it_runs_leaves_nothing_behind_and_the_next_one_works() {
     Scenario::shared(async |scenario, cluster| {
         scenario.slow_down(cluster).await;

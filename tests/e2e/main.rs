@@ -1,6 +1,6 @@
 //! End-to-end scenarios: a real Kubernetes, PostgreSQL, pgBackRest and S3 server, and the deployed operator.
 //!
-//! `make test-e2e` runs all, `make test-e2e SCENARIO=words_of_the_name` some. Each failure that the product promises to
+//! `make test-e2e` and `make test-restores` run all, `make test-e2e SCENARIO=words_of_the_name` some. Each failure that the product promises to
 //! survive or to explain is one of them. Every scenario ends with a search for leaked secrets.
 
 #![allow(
@@ -14,9 +14,7 @@
 
 mod archiving;
 mod backups;
-mod bootstraps;
 mod day;
-mod drills;
 mod failovers;
 mod harness;
 mod interruptions;
@@ -26,7 +24,7 @@ mod operators;
 mod permissions;
 mod recovery;
 mod repositories;
-mod restores;
+mod restoring;
 mod retention;
 mod service;
 mod standby;

@@ -28,8 +28,8 @@ use self::database_loop::{DatabaseLoop, Local};
 use self::stanza_loop::StanzaLoop;
 use self::watch::Known;
 use super::environment::{self, EnvironmentError, InstanceEnvironment};
+use super::pgbackrest;
 use super::report::StanzaReport;
-use super::supervise::Supervised;
 use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, SERVER_FILE_NAME};
 
 /// Certificates of PostgreSQL, Patroni and the replication client.
@@ -81,11 +81,10 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
     let suspensions = archiving::keep(known.clone());
     let releasing = release::follow(local.clone());
     let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas, failures);
-    let server = server();
     tokio::join!(
         async {
-            if let Some(server) = server {
-                server.run(&stop).await;
+            if has_backups() {
+                pgbackrest::serve(&stop).await;
             }
         },
         watch::follow(
@@ -109,10 +108,9 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
     Ok(())
 }
 
-/// `pgbackrest server`, where the cluster has backups: the controller then mounts a configuration for it.
-fn server() -> Option<Supervised> {
-    let configuration = Path::new(INCLUDE_DIRECTORY).join(SERVER_FILE_NAME);
-    configuration.exists().then(super::pgbackrest::server)
+/// The controller then mounts a configuration for `pgbackrest server`.
+fn has_backups() -> bool {
+    Path::new(INCLUDE_DIRECTORY).join(SERVER_FILE_NAME).exists()
 }
 
 #[cfg(test)]

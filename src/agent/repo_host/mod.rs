@@ -57,9 +57,8 @@ pub async fn run(stop: CancellationToken) -> Result<(), RepoHostError> {
     let listener = Listener::bind(address, identity)
         .await
         .map_err(RepoHostError::Listen)?;
-    let pgbackrest = pgbackrest::server();
     let ((), shown) = tokio::join!(
-        pgbackrest.run(&stop),
+        pgbackrest::serve(&stop),
         show(listener, VOLUMES_DIRECTORY.as_ref(), &stop)
     );
     shown.map_err(RepoHostError::Listen)

@@ -1,5 +1,5 @@
-//! Healthy clusters for all scenarios that leave them healthy. Each is one scenario's at a time, since a cluster takes one
-//! backup at a time; `tests/e2e/run` deletes their namespaces at the end.
+//! Healthy clusters for all scenarios that leave them healthy; one that fails gives its cluster up. Each is one
+//! scenario's at a time, since a cluster takes one backup at a time; `tests/e2e/run` deletes their namespaces at the end.
 
 use futures::FutureExt;
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
@@ -18,7 +18,7 @@ impl Scenario {
     /// Plays a scenario with a shared cluster, alone with it.
     pub async fn shared(body: impl AsyncFnOnce(&Self, &Cluster)) {
         let _turn = FREE.acquire().await.unwrap();
-        let shared: MutexGuard<'_, _> = SHARED
+        let mut shared: MutexGuard<'_, _> = SHARED
             .iter()
             .find_map(|shared| shared.try_lock().ok())
             .expect("there are as many turns as clusters");
@@ -36,6 +36,8 @@ impl Scenario {
             })
             .await;
         if let Err(panic) = result {
+            // What it left behind would fail others for nothing.
+            shared.take();
             std::panic::resume_unwind(panic);
         }
     }
