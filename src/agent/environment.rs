@@ -1,7 +1,7 @@
 //! The environment variables that the controller gives to our containers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::options::refused_variable;
 use crate::domain::secret::Secret;
@@ -35,6 +35,8 @@ pub struct InstanceEnvironment {
     pub pod_uid: String,
     /// `PGDATA`, by default `/pgdata`.
     pub data_directory: PathBuf,
+    /// Where tablespaces belong, of `HOLDFAST_TABLESPACES`, the mounts of their volumes with `:` between.
+    pub tablespaces: Vec<PathBuf>,
     /// `PGHOST`: directory of PostgreSQL's Unix socket.
     pub socket_directory: PathBuf,
     /// `PGPORT`.
@@ -52,6 +54,7 @@ impl InstanceEnvironment {
             pod: required(&read, "POD_NAME")?,
             pod_uid: required(&read, "POD_UID")?,
             data_directory: PathBuf::from(optional(&read, "PGDATA").unwrap_or_else(|| "/pgdata".to_owned())),
+            tablespaces: tablespaces(&read),
             socket_directory: PathBuf::from(
                 optional(&read, "PGHOST").unwrap_or_else(|| "/tmp/postgres".to_owned()),
             ),
@@ -63,6 +66,15 @@ impl InstanceEnvironment {
                 .unwrap_or_else(|| "https://localhost:8008".to_owned()),
         })
     }
+}
+
+/// The directory on each volume of a tablespace that is to be its place.
+#[must_use]
+pub fn tablespaces(read: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let volumes = optional(read, "HOLDFAST_TABLESPACES").unwrap_or_default();
+    let named = volumes.split(':').filter(|volume| !volume.is_empty());
+    // A file system's own lost+found is beside it, where PostgreSQL would not accept it.
+    named.map(|volume| Path::new(volume).join("data")).collect()
 }
 
 /// A variable of the process; empty counts as missing.

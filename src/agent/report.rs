@@ -149,6 +149,9 @@ pub struct WalVolume {
     pub size: u64,
     /// Bytes that PostgreSQL can still write, in steps of a hundredth of the size.
     pub free: u64,
+    /// The same of the volumes that hold tables, where those are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tables_free: Option<u64>,
     /// When it will be full, at the rate of the last minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_at: Option<DateTime<Utc>>,

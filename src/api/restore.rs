@@ -193,12 +193,21 @@ pub struct Preflight {
     /// Bytes of the database as the backup has it: so much room is needed at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database_bytes: Option<i64>,
-    /// Bytes that are free on the volume of the primary's WAL, as it was seen last.
+    /// Bytes that are free on the volumes of the primary's tables, as they were seen last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<i64>,
     /// Bytes that are read from the repository for that, without WAL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_bytes: Option<i64>,
+    /// WAL segments that are read: of a target that is a time as many as there will be if WAL was written evenly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_segments: Option<i64>,
+    /// Bytes of them, before compression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_bytes: Option<i64>,
+    /// Seconds that it will take, by what earlier restores of the cluster took, or else its backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_seconds: Option<i64>,
     /// The latest time that could be reached on that timeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_restorable_time: Option<Time>,

@@ -43,6 +43,7 @@ pub const SUPPORTED: &[&str] = &[
     "instances[].resources",
     "instances[].dataVolumeClaimSpec",
     "instances[].walVolumeClaimSpec",
+    "instances[].tablespaceVolumes",
     "instances[].affinity",
     "instances[].tolerations",
     "instances[].topologySpreadConstraints",

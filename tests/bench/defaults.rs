@@ -70,7 +70,7 @@ async fn backup_defaults() {
 }
 
 /// Half of it rows with much room between, as `pgbench` makes them, half of it text that hardly compresses.
-async fn fill(scenario: &Scenario, cluster: &Cluster) -> i64 {
+pub async fn fill(scenario: &Scenario, cluster: &Cluster) -> i64 {
     let accounts = "create table accounts as select n as id, n % 1000 as branch, 0 as balance, repeat(' ', 84) as filler \
         from generate_series(1, 8500000) n";
     let texts = "create table texts as select n as id, md5(n::text) || md5((n + 1)::text) as text \

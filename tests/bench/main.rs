@@ -2,6 +2,7 @@
 //!
 //! `make bench-backup-latency`: what the operator adds to pgBackRest. The same pgBackRest command runs by hand, in a pod like the
 //! Job's, in the same run. `make bench-backup`: our defaults against those of the compatible operator ([`defaults`]).
+//! `make bench-restore`: restores in place against the same by hand ([`restore`]).
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ mod defaults;
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
+mod restore;
 
 use std::time::{Duration, Instant};
 

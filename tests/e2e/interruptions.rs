@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 
-use crate::harness::{Operator, Request, Scenario, minutes, seconds, status};
+use crate::harness::{Cluster, Operator, Request, Scenario, kubectl_exec, minutes, seconds, status};
 
 #[tokio::test]
 async fn a_backup_ends_well_when_the_operator_is_killed_before_it_begins() {
@@ -125,9 +125,6 @@ async fn a_backup_whose_network_is_cut_frees_the_lock_is_tried_again_and_succeed
 
 #[tokio::test]
 async fn a_backup_whose_network_is_cut_while_an_answer_is_on_its_way_frees_the_lock_too() {
-    // Of a backup that waits for its checkpoint to be spread: a tenth of a second for each page that was written to.
-    const WRITE: &str = "create table pages (x text) with (fillfactor = 10);
-        insert into pages select repeat('x', 600) from generate_series(1, 150);";
     const STARTING: &str = "exists (select from pg_stat_activity
         where state = 'active' and query like '%pg_backup_start(%' and pid <> pg_backend_pid())";
     let until = |condition: &str| {
@@ -137,23 +134,35 @@ async fn a_backup_whose_network_is_cut_while_an_answer_is_on_its_way_frees_the_l
         )
     };
     Scenario::shared(async |scenario, cluster| {
-        scenario.sql(cluster, WRITE).await;
-        Request::new(cluster, "unanswered", &["--type=full", "--no-start-fast"])
+        // A backup begins with a checkpoint.
+        checkpointer(scenario, cluster, "STOP").await;
+        Request::new(cluster, "unanswered", &["--type=full"])
             .create(scenario)
             .await;
         let running = scenario.running("unanswered", minutes(1)).await;
         let pod = scenario.job_pod(&running, None).await;
         scenario.sql(cluster, &until(STARTING)).await;
         scenario.cut(&pod.name_any()).await;
+        checkpointer(scenario, cluster, "CONT").await;
         scenario.sql(cluster, &until(&format!("not {STARTING}"))).await;
         scenario.tell("the database has answered");
         scenario.lock_is_free(cluster, seconds(60)).await;
         scenario.tell("the lock is free");
         let backup = scenario.succeeded("unanswered", minutes(8)).await;
         scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
-        scenario.sql(cluster, "drop table pages").await;
     })
     .await;
+}
+
+/// Signals the process of PostgreSQL that makes checkpoints.
+async fn checkpointer(scenario: &Scenario, cluster: &Cluster, signal: &str) {
+    let which = "select pid from pg_stat_activity where backend_type = 'checkpointer'";
+    let pid = scenario.sql(cluster, which).await;
+    let pod = cluster.primary(scenario).await.name_any();
+    let command = ["bash", "-c", &format!("kill -{signal} {pid}")];
+    kubectl_exec(&scenario.namespace, &pod, "database", &command, "")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -22,7 +22,15 @@ const STEPS: [&str; 7] = [
     "annotate Endpoints NAME-ha",
 ];
 
-pub async fn bootstraps(scenario: &Scenario, mortal: &Mortal<'_>) {
+pub async fn bootstraps(scenario: &Scenario, source: &Cluster, mortal: &Mortal<'_>) {
+    let alive = mortal.live();
+    scenario.sql(source, "create table written (n int)").await;
+    let segment = source
+        .segment_with(scenario, "insert into written values (1)")
+        .await;
+    source.archived(scenario, &segment).await;
+    alive.end().await;
+
     let killed = begun(scenario, "killed").await;
     let died = mortal
         .dies_after_each_write(async || has_begun(scenario, "killed").await)

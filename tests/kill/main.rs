@@ -13,10 +13,12 @@
 )]
 
 mod bootstrap;
+mod drill;
 #[allow(dead_code, unused_imports)]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 mod mortal;
+mod resting;
 mod restore;
 
 use chrono::{TimeDelta, Timelike as _, Utc};
@@ -28,24 +30,37 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use harness::{Cluster, Operator, Request, Scenario, minutes, operator_namespace, state, status};
+use harness::{Cluster, Request, Scenario, minutes, state, status};
 use mortal::Mortal;
+use resting::holder;
 
 #[tokio::test]
 async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_true_status() {
-    let operator = Operator::seize().await;
-    operator.scale(0).await;
-    // The last replica hands its own Lease back when it has written its last.
-    let deployed = Scenario::enter(&operator_namespace()).await;
-    deployed
-        .until(
-            "holdfast-controller",
-            "given back",
-            minutes(1),
-            |lease: &Lease| holder(lease).is_empty(),
-        )
-        .await;
-    Scenario::alone_within(minutes(60), "kill", async |scenario| {
+    with_a_cluster("kill-backups", async |scenario, cluster, mortal| {
+        a_backup(scenario, cluster, mortal).await;
+        a_schedule(scenario, cluster, mortal).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_controller_that_is_killed_after_each_write_restores_all_the_same() {
+    with_a_cluster("kill-restores", restore::restores).await;
+}
+
+#[tokio::test]
+async fn a_controller_that_is_killed_after_each_write_brings_new_clusters_their_data() {
+    with_a_cluster("kill-bootstraps", bootstrap::bootstraps).await;
+}
+
+#[tokio::test]
+async fn a_controller_that_is_killed_after_each_write_rehearses_and_leaves_nothing_behind() {
+    with_a_cluster("kill-drills", drill::drills).await;
+}
+
+/// With a cluster `app` that has a first backup, while the deployed operator rests.
+async fn with_a_cluster(short: &str, body: impl AsyncFnOnce(&Scenario, &Cluster, &Mortal<'_>)) {
+    resting::meanwhile(Scenario::alone_within(minutes(60), short, async |scenario| {
         let mortal = Mortal::of(scenario);
         let mut cluster = Cluster::plain("app", scenario);
         cluster
@@ -56,14 +71,9 @@ async fn a_controller_that_is_killed_after_each_write_comes_to_one_backup_and_a_
         cluster.ready(scenario, minutes(4)).await;
         scenario.succeeded("app-repo1-initial", minutes(4)).await;
         alive.end().await;
-
-        a_backup(scenario, &cluster, &mortal).await;
-        a_schedule(scenario, &cluster, &mortal).await;
-        restore::restores(scenario, &cluster, &mortal).await;
-        bootstrap::bootstraps(scenario, &mortal).await;
-    })
+        body(scenario, &cluster, &mortal).await;
+    }))
     .await;
-    operator.restore().await;
 }
 
 /// Every write by which a backup, and the retention behind it, goes on.
@@ -178,10 +188,4 @@ async fn a_schedule(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
 async fn lease_is_free(scenario: &Scenario) {
     let lease = scenario.api::<Lease>().get("app-repo1-pgbackrest").await.unwrap();
     assert_eq!(holder(&lease), "");
-}
-
-fn holder(lease: &Lease) -> &str {
-    let spec = lease.spec.as_ref();
-    spec.and_then(|spec| spec.holder_identity.as_deref())
-        .unwrap_or_default()
 }

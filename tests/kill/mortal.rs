@@ -1,6 +1,7 @@
 //! A controller process on this machine, for one namespace.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -18,12 +19,21 @@ const QUIET: Duration = seconds(20);
 pub struct Mortal<'a> {
     scenario: &'a Scenario,
     directory: TempDir,
+    port: u16,
 }
+
+/// Each has a port of its own.
+static PORT: AtomicU16 = AtomicU16::new(18080);
 
 impl<'a> Mortal<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { scenario, directory }
+        let port = PORT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            scenario,
+            directory,
+            port,
+        }
     }
 
     fn command(&self) -> Command {
@@ -34,7 +44,7 @@ impl<'a> Mortal<'a> {
             .env("POD_NAMESPACE", &self.scenario.namespace)
             // The same name each time: its own Lease is not waited for.
             .env("POD_NAME", "mortal")
-            .env("HOLDFAST_LISTEN", "127.0.0.1:18080")
+            .env("HOLDFAST_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("HOLDFAST_CATALOG", self.directory.path().join("catalog.db"))
             .env("RELATED_IMAGE_POSTGRES_18", crate::harness::image())
             .env("RUST_LOG", "warn")

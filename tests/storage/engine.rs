@@ -220,6 +220,7 @@ impl Engine {
             },
             client_name: CLIENT.into(),
             process_max: 2,
+            restore_processes: 4,
         };
         let namespace = Namespace(name.clone());
         kubectl_works(&["create", "namespace", &name], None);

@@ -57,6 +57,8 @@ pub struct DatabaseLoop {
     local: Sender<Local>,
     connection: Option<Client>,
     applied: Option<Applied>,
+    /// What the last application could not do.
+    unsolved: Vec<Problem>,
     retry: Option<Instant>,
     pause: Duration,
     files: Vec<PathBuf>,
@@ -88,6 +90,7 @@ impl DatabaseLoop {
             local,
             connection: None,
             applied: None,
+            unsolved: Vec::new(),
             retry: None,
             pause: BACK_OFF.0,
             seen: Fingerprint::of(&files),
@@ -95,7 +98,7 @@ impl DatabaseLoop {
             stanzas,
             ready: false,
             writes: Writes::default(),
-            wal: WalRoom::of(&environment.data_directory),
+            wal: WalRoom::of(&environment.data_directory, &environment.tablespaces),
         }
     }
 
@@ -148,10 +151,12 @@ impl DatabaseLoop {
         };
         let same = self.applied.as_ref() == Some(&due);
         let problems = if same && self.retry.is_none_or(|retry| Instant::now() < retry) {
-            self.local.borrow().problems.clone()
+            self.unsolved.clone()
         } else {
             self.apply(&due, same).await
         };
+        // Not what is told: that may have been of a connection that is there again.
+        self.unsolved.clone_from(&problems);
         let revision = problems.is_empty().then(|| due.desired.revision.clone());
         self.applied = Some(due);
         Local {

@@ -5,20 +5,25 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use crate::agent::report::WalVolume;
+use crate::agent::restore::room;
 use crate::domain::filling::Filling;
 
 /// The volume of the WAL, and what was free on it at earlier looks.
 pub struct WalRoom {
     directory: PathBuf,
+    /// Where tables are.
+    tables: Vec<PathBuf>,
     filling: Filling,
 }
 
 impl WalRoom {
-    /// For a data directory. It need not be there yet.
+    /// For a data directory, which need not be there yet, and the places of tablespaces.
     #[must_use]
-    pub fn of(data_directory: &Path) -> Self {
+    pub fn of(data_directory: &Path, tablespaces: &[PathBuf]) -> Self {
+        let tables = [data_directory.to_owned()].into_iter();
         Self {
             directory: data_directory.join("pg_wal"),
+            tables: tables.chain(tablespaces.iter().cloned()).collect(),
             filling: Filling::default(),
         }
     }
@@ -33,8 +38,20 @@ impl WalRoom {
         Some(WalVolume {
             size,
             free: free / step * step,
+            tables_free: self.beside().map(|free| free / step * step),
             full_at: self.filling.notice(now, free),
         })
+    }
+
+    /// Where all is on one volume, that has been told.
+    fn beside(&self) -> Option<u64> {
+        let own = rustix::fs::stat(&self.directory).ok()?.st_dev;
+        let tables: Vec<&Path> = self.tables.iter().map(PathBuf::as_path).collect();
+        let elsewhere = |table: &&Path| rustix::fs::stat(*table).is_ok_and(|found| found.st_dev != own);
+        if !tables.iter().any(elsewhere) {
+            return None;
+        }
+        room::free(&tables).ok()
     }
 }
 
@@ -45,12 +62,16 @@ mod tests {
     #[test]
     fn the_room_is_told_in_steps_and_not_at_all_where_there_is_no_directory() {
         let data = tempfile::tempdir().unwrap();
-        let mut room = WalRoom::of(data.path());
+        let mut room = WalRoom::of(data.path(), &[]);
         assert_eq!(room.look(Utc::now()), None);
         std::fs::create_dir(data.path().join("pg_wal")).unwrap();
         let volume = room.look(Utc::now()).unwrap();
         assert!(volume.size > 0 && volume.free <= volume.size, "{volume:?}");
         assert_eq!(volume.free % (volume.size / 100).max(1), 0);
-        assert_eq!(volume.full_at, None);
+        assert_eq!((volume.full_at, volume.tables_free), (None, None));
+        // A volume that is another one on every Linux.
+        std::fs::remove_dir(data.path().join("pg_wal")).unwrap();
+        std::os::unix::fs::symlink("/dev/shm", data.path().join("pg_wal")).unwrap();
+        assert!(room.look(Utc::now()).unwrap().tables_free.unwrap() > 0);
     }
 }

@@ -115,6 +115,8 @@ pub struct Layout {
     pub version: String,
     /// Directory of the WAL, outside `data`; made by initdb, not by us.
     pub wal: PathBuf,
+    /// Where tablespaces belong: a directory on each of their volumes.
+    pub tablespaces: Vec<PathBuf>,
     /// Directory of the Unix socket.
     pub socket: PathBuf,
     /// Private keys that PostgreSQL and libpq will read.
@@ -131,6 +133,7 @@ impl Layout {
         Ok(Self {
             wal: environment::optional(&read, "HOLDFAST_WAL_DIRECTORY")
                 .map_or_else(|| volume.join(format!("pg{version}_wal")), PathBuf::from),
+            tablespaces: environment::tablespaces(&read),
             data,
             version,
             socket: socket.into(),
@@ -138,6 +141,13 @@ impl Layout {
                 .map(PathBuf::from)
                 .into(),
         })
+    }
+
+    /// Roots of the volumes that hold tables.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<&Path> {
+        let tablespaces = self.tablespaces.iter().filter_map(|place| place.parent());
+        [self.volume()].into_iter().chain(tablespaces).collect()
     }
 
     /// Root of the data volume, where the data directory lies.
@@ -181,6 +191,9 @@ pub fn prepare(layout: &Layout) -> Result<(), PostgresError> {
     data_directory::prepare(layout)?;
     for directory in ["pgbackrest-spool", "pgbackrest-lock"] {
         make_directory(&volume.join(directory), 0o750)?;
+    }
+    for tablespace in &layout.tablespaces {
+        make_directory(tablespace, 0o700)?;
     }
     make_directory(&layout.socket, 0o755)?;
     for key in &layout.keys {

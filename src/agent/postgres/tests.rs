@@ -5,6 +5,7 @@ fn layout(volume: &Path) -> Layout {
         data: volume.join("pg18"),
         version: "18".into(),
         wal: volume.join("pg18_wal"),
+        tablespaces: Vec::new(),
         socket: volume.join("socket"),
         keys: Vec::new(),
     }

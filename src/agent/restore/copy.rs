@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
+use super::previous::Places;
 use super::report::{Category, Phase, RestoreProgress};
 use super::{Failed, Request};
 use crate::agent::postgres::{Layout, make_private};
@@ -33,10 +34,11 @@ const MARKS: [&str; 2] = ["backup.manifest", "PG_VERSION"];
 pub async fn copy(
     request: &Request,
     layout: &Layout,
+    places: &Places,
     publisher: &Publisher<RestoreProgress>,
     stop: &CancellationToken,
 ) -> Result<Option<u64>, Failed> {
-    let delta = make_ready(layout).map_err(|error| Failed::volume("the data directory", &error))?;
+    let delta = make_ready(layout, places).map_err(|error| Failed::volume("the data directory", &error))?;
     let mut child = Command::new("pgbackrest")
         .args(arguments(request, layout, delta))
         .stdin(Stdio::null())
@@ -102,13 +104,21 @@ pub async fn copy(
 }
 
 /// Makes the directories; true where there is something that pgBackRest can go on from, or begin from (`--delta`).
-fn make_ready(layout: &Layout) -> io::Result<bool> {
+fn make_ready(layout: &Layout, places: &Places) -> io::Result<bool> {
+    let tablespaces = places.tablespaces();
     make_private(&layout.data)?;
     let known = MARKS.iter().any(|mark| layout.data.join(mark).exists());
     if !known {
         // What is neither is what another try had just begun with.
         empty(&layout.data)?;
         empty(&layout.wal)?;
+        for tablespace in &tablespaces {
+            empty(tablespace)?;
+        }
+    }
+    // Also for one that is made in the WAL, after the backup: PostgreSQL does not make its directory.
+    for tablespace in &tablespaces {
+        make_private(tablespace)?;
     }
     make_private(&layout.wal)?;
     // What was fetched or sent ahead belongs to the database that was there.
@@ -279,13 +289,13 @@ mod tests {
     fn what_a_try_had_just_begun_with_is_cleared_and_what_can_be_gone_on_from_is_kept() {
         let volume = tempfile::tempdir().unwrap();
         let layout = layout(volume.path());
-        assert!(!make_ready(&layout).unwrap());
+        assert!(!make_ready(&layout, &Places::of(&layout)).unwrap());
         fs::write(layout.data.join("half"), "").unwrap();
-        assert!(!make_ready(&layout).unwrap());
+        assert!(!make_ready(&layout, &Places::of(&layout)).unwrap());
         assert!(!layout.data.join("half").exists());
         fs::write(layout.data.join("backup.manifest"), "").unwrap();
         fs::write(layout.data.join("half"), "").unwrap();
-        assert!(make_ready(&layout).unwrap());
+        assert!(make_ready(&layout, &Places::of(&layout)).unwrap());
         assert!(layout.data.join("half").exists());
     }
 }

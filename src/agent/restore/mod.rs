@@ -12,9 +12,10 @@ mod log;
 pub mod previous;
 mod recovery;
 pub mod report;
-mod room;
+pub mod room;
 mod running;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use chrono::Utc;
@@ -188,7 +189,14 @@ impl Work {
         }
         if journal.stage == Stage::Copying {
             let begun = Instant::now();
-            outcome.bytes = copy::copy(&self.request, &self.layout, &self.publisher, &self.stop).await?;
+            outcome.bytes = copy::copy(
+                &self.request,
+                &self.layout,
+                &self.places,
+                &self.publisher,
+                &self.stop,
+            )
+            .await?;
             outcome.copy_seconds = Some(begun.elapsed().as_secs());
             self.write(&mut journal, Stage::Recovering)?;
         }
@@ -256,10 +264,12 @@ impl Work {
 
     /// One that is not what this restore, or another that did not get to its end, has begun.
     fn holds_a_database(&self, journal: Option<&Journal>) -> bool {
-        match journal {
-            Some(journal) => journal.restore != self.request.restore && journal.stage.is_over(),
-            None => self.layout.data.join("PG_VERSION").exists(),
+        if let Some(journal) = journal {
+            return journal.restore != self.request.restore && journal.stage.is_over();
         }
+        let has_files =
+            |place: &PathBuf| std::fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_some());
+        self.layout.data.join("PG_VERSION").exists() || self.layout.tablespaces.iter().any(has_files)
     }
 
     fn first_entry(&self, keeps: bool) -> Result<Journal, Failed> {
@@ -270,7 +280,7 @@ impl Work {
         };
         // Before anything is moved: afterwards it would be too late to say so.
         if journal.keeps {
-            room::is_enough(self.layout.volume(), self.request.bytes)?;
+            room::is_enough(&self.layout.volumes(), self.request.bytes)?;
         }
         self.write(&mut journal, Stage::Keeping)?;
         Ok(journal)

@@ -4,6 +4,7 @@
 //! Every step may be repeated from wherever the last one was killed; none removes a directory before the other one that there is
 //! stands in its place.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct Places {
     data: PathBuf,
     /// Outside the data directory, maybe on another volume.
     wal: PathBuf,
+    /// Where tablespaces have volumes of their own.
+    tablespaces: Vec<PathBuf>,
 }
 
 impl Places {
@@ -26,7 +29,21 @@ impl Places {
         Self {
             data: layout.data.clone(),
             wal: layout.wal.clone(),
+            tablespaces: layout.tablespaces.clone(),
         }
+    }
+
+    /// Where tablespaces lie: on volumes of their own, and where those of the database are that is there or was.
+    #[must_use]
+    pub fn tablespaces(&self) -> BTreeSet<PathBuf> {
+        let databases = [
+            self.data.clone(),
+            beside(&self.data, "previous"),
+            beside(&self.data, "failed"),
+        ];
+        let links = databases.iter().flat_map(|data| links(&data.join("pg_tblspc")));
+        let outside = links.filter(|place| !databases.iter().any(|data| place.starts_with(data)));
+        self.tablespaces.iter().cloned().chain(outside).collect()
     }
 
     /// Where the data directory is kept.
@@ -35,22 +52,24 @@ impl Places {
         beside(&self.data, "previous")
     }
 
-    fn both(&self) -> [&Path; 2] {
-        [&self.data, &self.wal]
+    /// The data directory last: it says where the tablespaces are.
+    fn all(&self) -> Vec<PathBuf> {
+        let outside = self.tablespaces().into_iter().chain([self.wal.clone()]);
+        outside.chain([self.data.clone()]).collect()
     }
 
     /// Something is kept.
     #[must_use]
     pub fn has_previous(&self) -> bool {
-        self.both().iter().any(|place| beside(place, "previous").exists())
+        self.all().iter().any(|place| beside(place, "previous").exists())
     }
 
     /// Moves what is there aside. What has been moved stays as it is.
     pub fn set_aside(&self) -> io::Result<()> {
-        for place in self.both() {
-            let previous = beside(place, "previous");
+        for place in self.all() {
+            let previous = beside(&place, "previous");
             if place.exists() && !previous.exists() {
-                rename(place, &previous)?;
+                rename(&place, &previous)?;
             }
         }
         Ok(())
@@ -58,7 +77,8 @@ impl Places {
 
     /// Brings it back, over what a restore has made.
     pub fn bring_back(&self) -> io::Result<()> {
-        for place in self.both() {
+        let all = self.all();
+        for place in &all {
             let (previous, failed) = (beside(place, "previous"), beside(place, "failed"));
             if previous.exists() {
                 if place.exists() {
@@ -68,7 +88,7 @@ impl Places {
                 rename(&previous, place)?;
             }
         }
-        for place in self.both() {
+        for place in &all {
             remove(&beside(place, "failed"))?;
         }
         Ok(())
@@ -76,11 +96,18 @@ impl Places {
 
     /// Lets it go: what was restored is what counts now.
     pub fn release(&self, volume: &Path) -> io::Result<()> {
-        for place in self.both() {
-            remove(&beside(place, "previous"))?;
+        for place in self.all() {
+            remove(&beside(&place, "previous"))?;
         }
         Journal::remove(volume)
     }
+}
+
+/// Where the symbolic links of a directory lead.
+fn links(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.is_absolute()).collect()
 }
 
 fn beside(place: &Path, what: &str) -> PathBuf {
@@ -117,6 +144,7 @@ mod tests {
             let places = Places {
                 data: directory.path().join("pg18"),
                 wal: directory.path().join("pg18_wal"),
+                tablespaces: Vec::new(),
             };
             let volume = Self { directory, places };
             volume.fill(text);
@@ -124,15 +152,14 @@ mod tests {
         }
 
         fn fill(&self, text: &str) {
-            for place in self.places.both() {
-                fs::create_dir_all(place).unwrap();
+            for place in self.places.all() {
+                fs::create_dir_all(&place).unwrap();
                 fs::write(place.join("it"), text).unwrap();
             }
         }
 
         fn holds(&self) -> [String; 2] {
-            self.places
-                .both()
+            [&self.places.data, &self.places.wal]
                 .map(|place| fs::read_to_string(place.join("it")).unwrap_or_default())
         }
 
@@ -186,5 +213,49 @@ mod tests {
         rename(&volume.places.data, &volume.places.previous_data()).unwrap();
         volume.places.bring_back().unwrap();
         assert_eq!(volume.holds(), ["old", "old"]);
+    }
+
+    /// One with a volume of its own, and one that a user made somewhere.
+    #[test]
+    fn tablespaces_go_and_come_with_the_database_that_they_belong_to() {
+        let mut volume = Volume::with("old");
+        let root = volume.directory.path().to_owned();
+        let (own, elsewhere) = (root.join("fast/data"), root.join("elsewhere"));
+        volume.places.tablespaces = vec![own.clone()];
+        let link = |data: &Path| {
+            fs::create_dir_all(data.join("pg_tblspc")).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, data.join("pg_tblspc/16384")).unwrap();
+        };
+        link(&volume.places.data);
+        let tablespaces = [&own, &elsewhere];
+        let fill = |text: &str| {
+            for place in tablespaces {
+                fs::create_dir_all(place).unwrap();
+                fs::write(place.join("it"), text).unwrap();
+            }
+        };
+        let hold = |text: &str| {
+            for place in tablespaces {
+                assert_eq!(fs::read_to_string(place.join("it")).unwrap_or_default(), text);
+            }
+        };
+        fill("old");
+        volume.places.set_aside().unwrap();
+        hold("");
+        volume.fill("new");
+        link(&volume.places.data);
+        fill("new");
+        volume.places.bring_back().unwrap();
+        assert_eq!(volume.holds(), ["old", "old"]);
+        hold("old");
+        assert!(!volume.places.has_previous());
+
+        volume.places.set_aside().unwrap();
+        volume.fill("new");
+        fill("new");
+        volume.places.release(&root).unwrap();
+        hold("new");
+        assert!(!volume.places.has_previous());
+        assert!(!beside(&elsewhere, "previous").exists());
     }
 }

@@ -8,6 +8,7 @@ pub(super) fn layout(volume: &Path) -> Layout {
         data: volume.join("pg18"),
         version: "18".to_owned(),
         wal: volume.join("pg18_wal"),
+        tablespaces: Vec::new(),
         socket: volume.join("socket"),
         keys: Vec::new(),
     }

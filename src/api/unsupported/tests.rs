@@ -36,9 +36,9 @@ fn cluster(spec: &Value) -> PerconaPGCluster {
 #[case::monitoring_that_is_on(json!({ "pmm": { "enabled": true, "image": "i", "secret": "s", "serverHost": "h" }, "logcollector": { "enabled": true, "image": "i" } }),
     &["spec.logcollector", "spec.pmm"])]
 #[case::one_field_of_two_sets(json!({ "instances": [
-    { "name": "a", "dataVolumeClaimSpec": {}, "tablespaceVolumes": [{ "name": "t", "dataVolumeClaimSpec": {} }] },
-    { "name": "b", "dataVolumeClaimSpec": {}, "tablespaceVolumes": [{ "name": "t", "dataVolumeClaimSpec": {} }] }] }),
-    &["spec.instances[].tablespaceVolumes"])]
+    { "name": "a", "dataVolumeClaimSpec": {}, "sidecarPVCs": [{ "name": "t", "spec": {} }] },
+    { "name": "b", "dataVolumeClaimSpec": {}, "sidecarPVCs": [{ "name": "t", "spec": {} }] }] }),
+    &["spec.instances[].sidecarPVCs"])]
 #[case::stores_and_schedules(json!({ "backups": { "pgbackrest": { "repoHost": { "priorityClassName": "p", "sidecarPVCs": [{ "name": "s", "spec": {} }] }, "manual": { "repoName": "repo1" },
     "repos": [{ "name": "repo1", "gcs": { "bucket": "b" }, "schedules": { "full": "@daily" } }, { "name": "repo2", "azure": { "container": "c" } },
         { "name": "repo3", "volume": { "volumeClaimSpec": { "accessModes": ["ReadWriteOnce"] } } }] } } }),

@@ -69,7 +69,7 @@ pub fn of_job(pods: &[Pod], evidence: Evidence<'_>) -> Trouble {
 
 /// Why a try ended without a backup: what was done to its Pod, or what pgBackRest says. Nothing while it has not ended.
 pub fn of_pod(pod: &Pod, evidence: Evidence<'_>) -> Option<Trouble> {
-    if let Some(trouble) = fate(pod) {
+    if let Some(trouble) = fate(pod).map(Trouble::from) {
         return Some(trouble);
     }
     let state = terminated(pod)?;

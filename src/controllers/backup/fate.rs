@@ -15,9 +15,30 @@ use crate::domain::size::Bytes;
 /// How a container ends that is told to, or is killed.
 const ENDED_BY_SIGNAL: [i32; 3] = [exit::STOPPED as i32, 128 + 9, 128 + 15];
 
+/// What was done to a Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fate {
+    /// In one word.
+    pub reason: Reason,
+    /// What happened.
+    pub what: String,
+}
+
+impl Fate {
+    fn new(reason: Reason, what: String) -> Self {
+        Self { reason, what }
+    }
+}
+
+impl From<Fate> for Trouble {
+    fn from(fate: Fate) -> Self {
+        Self::new(fate.reason, fate.what)
+    }
+}
+
 /// What was done to it, if anything was.
 #[must_use]
-pub fn fate(pod: &Pod) -> Option<Trouble> {
+pub fn fate(pod: &Pod) -> Option<Fate> {
     out_of_memory(pod)
         .or_else(|| disrupted(pod))
         .or_else(|| refused_by_kubelet(pod))
@@ -26,7 +47,7 @@ pub fn fate(pod: &Pod) -> Option<Trouble> {
 }
 
 /// The kernel killed a process: the container's first one, or one of pgBackRest's while the agent lived on and counted.
-fn out_of_memory(pod: &Pod) -> Option<Trouble> {
+fn out_of_memory(pod: &Pod) -> Option<Fate> {
     let state = terminated(pod)?;
     let outcome = outcome(state);
     let killed = state.reason.as_deref() == Some("OOMKilled");
@@ -45,11 +66,11 @@ fn out_of_memory(pod: &Pod) -> Option<Trouble> {
         pod.name_any(),
         memory_limit(pod)
     );
-    Some(Trouble::new(Reason::OutOfMemory, what))
+    Some(Fate::new(Reason::OutOfMemory, what))
 }
 
 /// Kubernetes marks a Pod before it ends it, and says who wanted that.
-fn disrupted(pod: &Pod) -> Option<Trouble> {
+fn disrupted(pod: &Pod) -> Option<Fate> {
     let condition = condition(pod, "DisruptionTarget").filter(|condition| condition.status == "True")?;
     let (reason, who) = match condition.reason.as_deref().unwrap_or_default() {
         "EvictionByEvictionAPI" => (Reason::Evicted, "somebody evicted it, as draining a node does"),
@@ -70,11 +91,11 @@ fn disrupted(pod: &Pod) -> Option<Trouble> {
         .find(|text| !text.is_empty())
         .unwrap_or_default();
     let what = format!("Pod {} on node {}: {who} ({said})", pod.name_any(), node(pod));
-    Some(Trouble::new(reason, what))
+    Some(Fate::new(reason, what))
 }
 
 /// Before there were conditions for it, and still for what a kubelet will not run.
-fn refused_by_kubelet(pod: &Pod) -> Option<Trouble> {
+fn refused_by_kubelet(pod: &Pod) -> Option<Fate> {
     let status = pod.status.as_ref()?;
     let word = status.reason.as_deref()?;
     let reason = match word {
@@ -85,12 +106,12 @@ fn refused_by_kubelet(pod: &Pod) -> Option<Trouble> {
     };
     let said = status_message(pod).unwrap_or_default();
     let what = format!("Pod {} on node {}: {word} ({said})", pod.name_any(), node(pod));
-    Some(Trouble::new(reason, what))
+    Some(Fate::new(reason, what))
 }
 
 /// A container without a probe is ready as long as it runs; that its Pod is not, is written by the control plane when the
 /// node does not answer any more.
-pub fn silent_node(pod: &Pod) -> Option<Trouble> {
+pub fn silent_node(pod: &Pod) -> Option<Fate> {
     let ready = condition(pod, "Ready")?;
     let running = own(pod)?.state.as_ref()?.running.is_some();
     let started = own(pod)?.ready;
@@ -98,17 +119,17 @@ pub fn silent_node(pod: &Pod) -> Option<Trouble> {
         return None;
     }
     let what = format!("Node {} of Pod {} does not answer", node(pod), pod.name_any());
-    Some(Trouble::new(Reason::NodeLost, what))
+    Some(Fate::new(Reason::NodeLost, what))
 }
 
 /// Of a Pod that had ended by itself before, that it is deleted says nothing.
-fn deleted(pod: &Pod) -> Option<Trouble> {
+fn deleted(pod: &Pod) -> Option<Fate> {
     pod.metadata.deletion_timestamp.as_ref()?;
     if terminated(pod).is_some_and(|state| !ENDED_BY_SIGNAL.contains(&state.exit_code)) {
         return None;
     }
     let what = format!("Pod {} was deleted", pod.name_any());
-    Some(Trouble::new(Reason::Interrupted, what))
+    Some(Fate::new(Reason::Interrupted, what))
 }
 
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {

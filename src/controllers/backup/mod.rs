@@ -21,6 +21,7 @@ mod verify;
 mod watch;
 
 pub use decide::{ended, is_terminal, job_ended, job_has_ended};
+pub use fate::fate;
 pub use watch::run;
 
 /// Field manager of this controller in server-side apply.

@@ -111,6 +111,7 @@ pub fn files(
         },
         client_name: format!("pgbackrest@{uid}"),
         process_max: processes(spec),
+        restore_processes: restore_processes(spec),
     };
     let refuse = |error: ConfigurationError| {
         let reason = match error {
@@ -176,6 +177,9 @@ pub fn access(
     access::resolve_volume(&specification, &user.options, reader)
 }
 
+/// Processes of a restore whose instances have no limit: enough that objects are not waited for one by one.
+const UNLIMITED: u32 = 4;
+
 /// Processes a backup may use: the whole CPUs of its Job's limit.
 fn processes(spec: &PerconaPGClusterSpec) -> u32 {
     let limit = || {
@@ -183,6 +187,16 @@ fn processes(spec: &PerconaPGClusterSpec) -> u32 {
         jobs.resources.as_ref()?.limits.as_ref()?.get("cpu").cloned()
     };
     limit().as_ref().and_then(whole_cpus).unwrap_or(1).max(1)
+}
+
+/// Processes a restore may use, which runs in place of an instance: the whole CPUs of the smallest limit.
+fn restore_processes(spec: &PerconaPGClusterSpec) -> u32 {
+    let limits = spec
+        .instances
+        .iter()
+        .filter_map(|set| set.resources.as_ref()?.limits.as_ref()?.get("cpu"));
+    let least = limits.filter_map(whole_cpus).min();
+    least.unwrap_or(UNLIMITED).max(1)
 }
 
 fn whole_cpus(quantity: &Quantity) -> Option<u32> {

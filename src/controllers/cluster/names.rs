@@ -161,6 +161,12 @@ impl Names {
         format!("{instance}-pgwal")
     }
 
+    /// Claim of a volume for a tablespace.
+    #[must_use]
+    pub fn tablespace_claim(instance: &str, tablespace: &str) -> String {
+        format!("{instance}-{tablespace}-tablespace")
+    }
+
     /// The one Pod of an instance.
     #[must_use]
     pub fn pod(instance: &str) -> String {
@@ -241,6 +247,12 @@ pub mod paths {
     pub const HOLDFAST: &str = "/opt/holdfast";
     /// Server certificate, and the replication client's below it.
     pub const TLS: &str = "/pgconf/tls";
+
+    /// Mount of the volume for a tablespace.
+    #[must_use]
+    pub fn tablespace(name: &str) -> String {
+        format!("/tablespaces/{name}")
+    }
 
     /// Data directory of a major version.
     #[must_use]

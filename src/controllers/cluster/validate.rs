@@ -245,13 +245,15 @@ fn place(
         .into_iter()
         .zip(parts)
         .map(|((set, instance), part)| Instance {
-            existing_claims: [
-                Names::data_claim(&instance.name),
-                Names::wal_claim(&instance.name),
-            ]
-            .into_iter()
-            .filter_map(|claim| existence.claims.get(&claim).map(|spec| (claim, spec.clone())))
-            .collect(),
+            existing_claims: existence
+                .claims
+                .iter()
+                .filter(|(claim, _)| {
+                    let own = claim.strip_prefix(instance.name.as_str());
+                    own.is_some_and(|own| own.starts_with('-'))
+                })
+                .map(|(claim, spec)| (claim.clone(), spec.clone()))
+                .collect(),
             name: instance.name,
             set,
             running: part.running,

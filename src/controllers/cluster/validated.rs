@@ -87,6 +87,8 @@ pub struct InstanceSet {
     pub metadata: Metadata,
     pub data_claim: PersistentVolumeClaimSpec,
     pub wal_claim: Option<PersistentVolumeClaimSpec>,
+    /// Volumes for tablespaces, by name.
+    pub tablespaces: Vec<(String, PersistentVolumeClaimSpec)>,
     pub pod: PodSettings,
     /// Resources of the `pgbackrest` container.
     pub pgbackrest_resources: Option<ResourceRequirements>,

@@ -273,7 +273,7 @@ impl One<'_> {
             .as_ref()
             .and_then(|status| status.preflight.as_ref());
         let outcome = outcome.unwrap_or_else(|| RestoreOutcome {
-            message: "its Job ended without a word".to_owned(),
+            message: told::silent(last_pod(job, &self.pods)),
             ..RestoreOutcome::default()
         });
         let restored = told::restored(&outcome, preflight).filter(|_| well);

@@ -45,9 +45,10 @@ pub async fn look(
     let looking = dereference::repositories(&shared.context, &shared.fleet, cluster, wanted, now);
     let seen = Box::pin(looking).await?;
     let mut assessment = assess(wanted, &seen, now);
+    assessment.expect(wanted, &seen, &earlier(shared, restore));
     if restore.spec.previous_data.unwrap_or_default() == PreviousData::Keep {
         let volume = primary.archiver.and_then(|archiver| archiver.volume);
-        assessment.has_room_beside(volume.map(|volume| volume.free));
+        assessment.has_room_beside(volume.map(|volume| volume.tables_free.unwrap_or(volume.free)));
     }
     let follows = matches!(
         wanted.target.timeline,
@@ -87,6 +88,7 @@ async fn look_at_source(
     let theirs = dereference::places(context, fleet, source.clone()).await?;
     let seen = Box::pin(dereference::repositories(context, fleet, source, wanted, now)).await?;
     let mut assessment = assess(wanted, &seen, now);
+    assessment.expect(wanted, &seen, &[]);
     assessment.must_be_apart(&theirs, &own);
     assessment.must_be_of_version(&seen, version);
     Ok(Looked::At(status::looked_at(restore, assessment, Utc::now())))
@@ -111,7 +113,25 @@ pub async fn look_for(
         },
         None => wanted,
     };
-    Ok(status::looked_at(restore, assess(wanted, &seen, now), Utc::now()))
+    let mut assessment = assess(wanted, &seen, now);
+    assessment.expect(wanted, &seen, &earlier(shared, restore));
+    Ok(status::looked_at(restore, assessment, Utc::now()))
+}
+
+/// Restores of the same cluster that ended well, of the same kind: a rehearsal stops and starts nothing.
+fn earlier(shared: &Shared, restore: &PerconaPGRestore) -> Vec<PerconaPGRestore> {
+    let all = shared.fleet.restores().state();
+    let readable = all.iter().filter_map(|restore| restore.0.as_ref().ok());
+    let kin = readable.filter(|other| {
+        other.metadata.namespace == restore.metadata.namespace
+            && other.spec.pg_cluster == restore.spec.pg_cluster
+            && other.is_drill() == restore.is_drill()
+            && other
+                .status
+                .as_ref()
+                .is_some_and(|status| status.restored.is_some())
+    });
+    kin.cloned().collect()
 }
 
 /// A time at random among all that can be reached.

@@ -276,5 +276,6 @@ fn fill(preflight: &mut Preflight, choice: &Choice, entry: Option<&BackupEntry>)
         .filter(|bytes| *bytes > 0);
 }
 
+mod expected;
 #[cfg(test)]
 mod tests;

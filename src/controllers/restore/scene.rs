@@ -260,9 +260,14 @@ impl Scene {
         last_words(job?, &self.pods)
     }
 
+    /// The last Pod of the Job that restores.
+    pub fn last_pod(&self) -> Option<&Pod> {
+        last_pod(self.job.as_ref()?, &self.pods)
+    }
+
     /// How far its Pod says it is.
     pub fn progress(&self) -> Option<RestoreProgress> {
-        let pod = last_pod(self.job.as_ref()?, &self.pods)?;
+        let pod = self.last_pod()?;
         serde_json::from_str(pod.annotations().get(PROGRESS_ANNOTATION)?).ok()
     }
 }

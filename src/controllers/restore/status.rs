@@ -102,8 +102,14 @@ impl<'a> Draft<'a> {
         } else {
             ""
         };
+        let takes = found.estimated_seconds.map_or_else(String::new, |seconds| {
+            format!(
+                "; by what was measured before it takes about {} min",
+                (seconds + 59) / 60
+            )
+        });
         let what = format!(
-            "{target} is reached from {} in {} along timeline {}{certain}",
+            "{target} is reached from {} in {} along timeline {}{certain}{takes}",
             found.backup.as_deref().unwrap_or("?"),
             found.repository.as_deref().unwrap_or("?"),
             found.timeline.unwrap_or_default(),

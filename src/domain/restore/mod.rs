@@ -7,6 +7,7 @@
 
 mod best;
 mod choose;
+mod estimate;
 mod options;
 mod random;
 mod refusal;
@@ -15,6 +16,7 @@ mod time;
 
 pub use best::{Offer, Why, best};
 pub use choose::{Branch, Choice, Source, choose};
+pub use estimate::{Measured, estimate};
 pub use options::RestoreOptions;
 pub use random::random_time;
 pub use refusal::Refusal;

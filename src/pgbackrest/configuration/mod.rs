@@ -165,6 +165,8 @@ pub struct ClusterConfiguration {
     pub client_name: String,
     /// Processes that a Job may use at once, from its CPU limit; at least 1 is rendered.
     pub process_max: u32,
+    /// Processes that bring data back, from the CPU limit of the instances; at least 1 is rendered.
+    pub restore_processes: u32,
 }
 
 /// Why no configuration can be rendered. Public text: names options, never values.

@@ -27,6 +27,7 @@ impl ClusterConfiguration {
         global.set("log-level-console", "warn");
         // How long a refused request is repeated, and how long a connection may be silent. The objects here are small.
         global.set("io-timeout", "15");
+        notice_silence(&mut global);
         self.repositories_and_user(&mut global, Reader::Instance);
 
         // PostgreSQL itself tries again for ever; what pgBackRest repeats in between only delays the news by a minute.
@@ -35,9 +36,19 @@ impl ClusterConfiguration {
             push.set("job-retry", "0");
         }
 
+        // Nothing else is done meanwhile, and each object is waited for. What the user says in `global` holds for these too.
+        let mut restore = Section::new("global:restore", &self.user);
+        let mut get = Section::new("global:archive-get", &self.user);
+        let option = "process-max";
+        if !self.user.global.contains_key(option) && !self.user.file_sets("global", option) {
+            for section in [&mut restore, &mut get] {
+                section.set(option, self.restore_processes.max(1).to_string());
+            }
+        }
+
         let mut stanza = Section::new(STANZA, &self.user);
         self.postgres(&mut stanza, 1);
-        Ok(file([global, push, stanza]))
+        Ok(file([global, push, restore, get, stanza]))
     }
 
     /// `pgbackrest_repo.conf`: a Job that is its own repository host. A volume is where it is mounted.
@@ -64,6 +75,7 @@ impl ClusterConfiguration {
         // Half of pgBackRest's own: a Job that is cut off must free the database's lock within a minute, and this bounds
         // both of its ends. Not less, since some stores need long to put a large object together.
         global.set("io-timeout", "30");
+        notice_silence(&mut global);
         // WAL goes to all repositories or to none that counts: one that does not answer holds each segment up by most of a minute, and a
         // backup waits for two of them.
         if self.repositories.len() > 1 {
@@ -90,18 +102,13 @@ impl ClusterConfiguration {
     pub fn server(&self) -> Result<String, ConfigurationError> {
         self.check()?;
         let mut global = Section::new("global", &self.user);
-        let own: [(&str, String); 9] = [
+        let own: [(&str, String); 6] = [
             ("tls-server-address", "0.0.0.0".into()),
             ("tls-server-port", SERVER_PORT.to_string()),
             ("tls-server-ca-file", format!("{TLS_DIRECTORY}/ca.crt")),
             ("tls-server-cert-file", format!("{TLS_DIRECTORY}/server.crt")),
             ("tls-server-key-file", format!("{TLS_DIRECTORY}/server.key")),
             ("tls-server-auth", format!("{}={STANZA}", self.client_name)),
-            // A Job that is cut off while nothing is on its way to it frees the backup lock in 21 s, instead of half an
-            // hour; `agent::severed` sees to the others.
-            ("tcp-keep-alive-count", "3".into()),
-            ("tcp-keep-alive-idle", "10".into()),
-            ("tcp-keep-alive-interval", "5".into()),
         ];
         for (key, value) in own {
             // What the user sets in `global` stands in the instance's file, which the server reads too.
@@ -199,6 +206,14 @@ impl ClusterConfiguration {
         stanza.set(format!("pg{number}-port"), self.postgres.port.to_string());
         stanza.set(format!("pg{number}-socket-path"), &self.postgres.socket_directory);
     }
+}
+
+/// A peer that is cut off while nothing is on its way to it is noticed in 21 s, instead of hours: an instance frees its lock, and
+/// a Job tries again. `agent::severed` sees to answers that are on their way.
+fn notice_silence(global: &mut Section<'_>) {
+    global.set("tcp-keep-alive-count", "3");
+    global.set("tcp-keep-alive-idle", "10");
+    global.set("tcp-keep-alive-interval", "5");
 }
 
 fn tls_host(section: &mut Section<'_>, prefix: &str, host: &str) {

@@ -23,6 +23,7 @@ fn cluster() -> ClusterConfiguration {
         },
         client_name: "pgbackrest@uid".into(),
         process_max: 2,
+        restore_processes: 4,
     }
 }
 
@@ -52,7 +53,7 @@ fn the_job_file_reaches_every_instance_over_tls_in_the_order_of_names() {
 }
 
 #[test]
-fn the_server_file_frees_the_lock_of_a_job_that_is_cut_off() {
+fn the_server_file_lets_only_jobs_of_this_cluster_in() {
     insta::assert_snapshot!(cluster().server().unwrap());
 }
 
@@ -205,4 +206,23 @@ fn a_value_cannot_add_lines_of_its_own() {
         let error = with_global(&[(key, value)]).instance().unwrap_err();
         assert!(matches!(error, ConfigurationError::Unwritable { .. }), "{error}");
     }
+}
+
+#[test]
+fn data_come_back_with_as_many_processes_as_the_user_says_or_as_the_instances_have_processors() {
+    let processes = |cluster: &ClusterConfiguration| {
+        let file = cluster.instance().unwrap();
+        let lines = file.lines().filter(|line| line.starts_with("process-max"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(processes(&cluster()), ["process-max=4"; 2]);
+    assert_eq!(
+        processes(&with_global(&[("process-max", "7")])),
+        ["process-max=7"]
+    );
+    assert!(processes(&with_file("[global]\nprocess-max=7\n")).is_empty());
+    assert_eq!(
+        processes(&with_file("[global:restore]\nprocess-max=7\n")),
+        ["process-max=4"]
+    );
 }

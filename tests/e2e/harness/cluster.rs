@@ -36,6 +36,8 @@ pub struct Cluster {
     pub second: Option<Second>,
     /// `spec.dataSource`.
     pub data_source: Value,
+    /// A volume for the WAL, and one for the tablespace `fast`.
+    pub more_volumes: bool,
     stores: &'static Stores,
 }
 
@@ -65,6 +67,7 @@ impl Cluster {
             jobs: json!({}),
             second: None,
             data_source: Value::Null,
+            more_volumes: false,
             stores,
         }
     }
@@ -178,6 +181,13 @@ impl Cluster {
     }
 
     fn object(&self) -> Value {
+        let claim =
+            json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } });
+        let mut instances = json!({ "name": "a", "replicas": self.instances, "dataVolumeClaimSpec": claim });
+        if self.more_volumes {
+            instances["walVolumeClaimSpec"] = claim.clone();
+            instances["tablespaceVolumes"] = json!([{ "name": "fast", "dataVolumeClaimSpec": claim }]);
+        }
         json!({
             "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
             "metadata": { "name": self.name },
@@ -185,10 +195,7 @@ impl Cluster {
                 "postgresVersion": 18,
                 "dataSource": self.data_source,
                 "imagePullPolicy": "IfNotPresent",
-                "instances": [{
-                    "name": "a", "replicas": self.instances,
-                    "dataVolumeClaimSpec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } },
-                }],
+                "instances": [instances],
                 "proxy": { "pgBouncer": { "replicas": self.poolers } },
                 "backups": { "objectives": { "recoveryPoint": self.recovery_point }, "pgbackrest": {
                     "configuration": [{ "secret": { "name": self.secret_name() } }],
@@ -206,6 +213,12 @@ impl Cluster {
         scenario.apply(&self.secret()).await;
         let cluster: PerconaPGCluster = serde_json::from_value(self.object()).unwrap();
         scenario.apply(&cluster).await;
+    }
+
+    /// Makes the tablespace that has a volume.
+    pub fn tablespace(&self) -> &'static str {
+        assert!(self.more_volumes);
+        "create tablespace fast location '/tablespaces/fast/data'"
     }
 
     /// Changes what none of the fields says.

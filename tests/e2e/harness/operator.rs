@@ -103,7 +103,8 @@ pub async fn metrics() -> String {
 pub struct Operator {
     scenario: Scenario,
     name: String,
-    replicas: i32,
+    /// How many there were when it was taken over.
+    pub replicas: i32,
     _alone: Disturbance,
 }
 

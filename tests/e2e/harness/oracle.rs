@@ -95,7 +95,7 @@ impl Scenario {
         .unwrap();
         self.apply(&pod).await;
         let ended = self
-            .until(&name, "ended", minutes(3), |pod: &Pod| {
+            .until(&name, "ended", minutes(10), |pod: &Pod| {
                 ["Succeeded", "Failed"].contains(&phase(pod))
             })
             .await;

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use holdfast::api::{PerconaPGRestore, PerconaPGRestoreStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use super::Scenario;
+use super::{Scenario, minutes, seconds};
 
 /// The status, empty when there is none yet.
 pub fn status(restore: &PerconaPGRestore) -> PerconaPGRestoreStatus {
@@ -27,5 +31,32 @@ impl Scenario {
     pub async fn restore_ended(&self, name: &str, within: Duration) -> PerconaPGRestoreStatus {
         let ended = |restore: &PerconaPGRestore| status(restore).state.unwrap_or_default().is_terminal();
         status(&self.until(name, "ended", within, ended).await)
+    }
+
+    /// Names of all claims.
+    pub async fn claims(&self) -> Vec<String> {
+        let claims = self.api::<PersistentVolumeClaim>();
+        let all = claims.list(&ListParams::default()).await;
+        all.unwrap().items.iter().map(ResourceExt::name_any).collect()
+    }
+
+    /// Waits until nothing of any rehearsal is there, and no other claims than there were.
+    pub async fn no_drill_stays(&self, claims: &[String]) {
+        let gone = async {
+            loop {
+                let of_drills = |name: String| name.contains("-drill-");
+                let jobs = self.api::<Job>().list(&ListParams::default()).await.unwrap();
+                let pods = self.api::<Pod>().list(&ListParams::default()).await.unwrap();
+                let some = jobs.items.iter().any(|job| of_drills(job.name_any()))
+                    || pods.items.iter().any(|pod| of_drills(pod.name_any()));
+                if !some && self.claims().await == claims {
+                    return;
+                }
+                tokio::time::sleep(seconds(1)).await;
+            }
+        };
+        tokio::time::timeout(minutes(1), gone)
+            .await
+            .expect("nothing of a rehearsal stays");
     }
 }

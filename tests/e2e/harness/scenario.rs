@@ -22,8 +22,9 @@ use super::{Stores, diagnostics};
 static PLACES: Semaphore = Semaphore::const_new(6);
 
 /// These take longer than the others: were one of them the last to begin, all would wait for it.
-const LONG: [&str; 9] = [
+const LONG: [&str; 12] = [
     "begins",
+    "changed",
     "day",
     "drills",
     "heirs",
@@ -32,6 +33,8 @@ const LONG: [&str; 9] = [
     "recovery",
     "restores",
     "simulated",
+    "timelines",
+    "verdicts",
 ];
 
 /// An ordinary scenario ends within this.

@@ -50,6 +50,7 @@ async fn prepare() -> String {
             let cluster = Cluster::plain("shop", scenario);
             cluster.create(scenario).await;
             cluster.ready(scenario, minutes(5)).await;
+            scenario.succeeded("shop-repo1-initial", minutes(5)).await;
         })
         .await;
     if let Err(panic) = result {

@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Cluster, Four, REPOSITORIES, Scenario, minutes, restore_status, seconds};
+use crate::harness::{Cluster, Four, REPOSITORIES, Request, Scenario, minutes, restore_status, seconds};
 
 #[tokio::test]
 async fn a_new_cluster_begins_from_each_kind_of_repository() {
@@ -46,11 +46,18 @@ async fn a_new_cluster_begins_from_each_kind_of_repository() {
 #[tokio::test]
 async fn a_new_cluster_begins_where_it_is_told_and_never_writes_to_what_it_begins_from() {
     Scenario::alone_within(minutes(20), "heirs", async |scenario| {
-        let app = Cluster::encrypted("app", scenario);
+        let mut app = Cluster::encrypted("app", scenario);
+        app.more_volumes = true;
         app.create(scenario).await;
         app.ready(scenario, minutes(5)).await;
         scenario.succeeded("app-repo1-initial", minutes(5)).await;
-        scenario.sql(&app, "create table t as select 1 i").await;
+        scenario.sql(&app, app.tablespace()).await;
+        let table = "create table t tablespace fast as select 1 i";
+        scenario.sql(&app, table).await;
+        Request::new(&app, "with-tablespace", &["--type=incr"])
+            .create(scenario)
+            .await;
+        scenario.succeeded("with-tablespace", minutes(5)).await;
         let first = scenario.sql(&app, "select clock_timestamp()").await;
         app.segment_with(scenario, "insert into t values (2)").await;
 
@@ -66,23 +73,7 @@ async fn a_new_cluster_begins_where_it_is_told_and_never_writes_to_what_it_begin
         let replicas = "select count(*) from pg_stat_replication where state = 'streaming'";
         assert_eq!(scenario.sql(&twin, replicas).await, "1");
 
-        // Into the same place: refused, and nothing is started.
-        let mut same = begun(scenario, "same", "repo1");
-        same.path.clone_from(&app.path);
-        same.cipher.clone_from(&app.cipher);
-        same.create(scenario).await;
-        let refused = ended(scenario, &same, JobState::Failed).await;
-        assert!(
-            restore_status(&refused)
-                .error
-                .unwrap()
-                .contains("which is a repository of what it is to begin from")
-        );
-        scenario
-            .api::<PerconaPGCluster>()
-            .delete("same", &DeleteParams::default())
-            .await
-            .unwrap();
+        into_the_same_place(scenario, &app).await;
 
         // From another namespace: only with its owner's word.
         let other = Scenario::open(&format!("{}-other", scenario.namespace)).await;
@@ -121,6 +112,7 @@ async fn a_new_cluster_begins_where_it_is_told_and_never_writes_to_what_it_begin
         scenario.gone::<Pod>(&primary, minutes(3)).await;
         let before = content(scenario, &app);
         let mut heir = Cluster::plain("heir", scenario);
+        heir.more_volumes = true;
         heir.data_source = app.as_source();
         heir.create(scenario).await;
         brought(scenario, &heir).await;
@@ -154,9 +146,24 @@ async fn a_new_cluster_begins_where_it_is_told_and_never_writes_to_what_it_begin
     .await;
 }
 
+/// Refused, and nothing is started.
+async fn into_the_same_place(scenario: &Scenario, app: &Cluster) {
+    let mut same = begun(scenario, "same", "repo1");
+    same.path.clone_from(&app.path);
+    same.cipher.clone_from(&app.cipher);
+    same.create(scenario).await;
+    let refused = ended(scenario, &same, JobState::Failed).await;
+    let error = restore_status(&refused).error.unwrap();
+    let why = "which is a repository of what it is to begin from";
+    assert!(error.contains(why), "{error}");
+    let clusters = scenario.api::<PerconaPGCluster>();
+    clusters.delete("same", &DeleteParams::default()).await.unwrap();
+}
+
 /// A cluster that begins from a repository of `app`.
 fn begun(scenario: &Scenario, name: &str, repository: &str) -> Cluster {
     let mut cluster = Cluster::plain(name, scenario);
+    cluster.more_volumes = true;
     cluster.data_source = json!({ "postgresCluster": { "clusterName": "app", "repoName": repository } });
     cluster
 }

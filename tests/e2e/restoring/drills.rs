@@ -3,13 +3,10 @@
 use holdfast::api::backup::JobState;
 use holdfast::api::cluster::drills::DrillStatus;
 use holdfast::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::harness::{Cluster, Scenario, condition, minutes, restore_status, seconds};
+use crate::harness::{Cluster, Scenario, condition, minutes, restore_status};
 
 #[tokio::test]
 async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind() {
@@ -22,7 +19,7 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
         let first = app.segment_with(scenario, "insert into t values (0)").await;
         let last = app.segment_with(scenario, "insert into t values (-1)").await;
         app.archived(scenario, &last).await;
-        let claims = left(scenario).await;
+        let claims = scenario.claims().await;
         app.change(
             scenario,
             &json!({ "spec": { "backups": { "drills": [
@@ -31,6 +28,7 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
                 { "name": "wrong", "checks": { "amcheck": false, "checksums": false, "sql": [
                     { "name": "rows", "statement": "select count(*) from t", "expect": "7" } ] } },
                 { "name": "quick", "target": "Random", "checks": { "amcheck": false, "checksums": false } },
+                { "name": "small", "resources": { "limits": { "memory": "20Mi" } } },
             ] } } }),
         )
         .await;
@@ -44,12 +42,16 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
         assert_eq!(told.last_result.as_deref(), Some("Proven"));
         assert!(told.last_proven.is_some() && told.reached.is_some() && told.total_seconds.is_some(), "{told:?}");
         drilled(scenario, "some-time", "quick", JobState::Succeeded).await;
-        nothing_stays(scenario, &claims).await;
+        scenario.no_drill_stays(&claims).await;
 
         let expected = drilled(scenario, "expected", "wrong", JobState::Failed).await;
         let said = condition(&expected.conditions, "Complete").unwrap();
         assert_eq!(said.1, "ChecksFailed");
         assert!(said.2.contains("expected is '7'"), "{}", said.2);
+
+        let small = drilled(scenario, "small", "small", JobState::Failed).await;
+        let error = small.error.unwrap();
+        assert!(error.contains("its memory limit is 20Mi"), "{error}");
 
         // A segment that is gone, with a target behind it: known before anything is restored.
         let now = scenario.sql(&app, "select clock_timestamp()").await;
@@ -82,7 +84,7 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
         scenario.until("deleted", "running", minutes(2), runs).await;
         scenario.api::<PerconaPGRestore>().delete("deleted", &DeleteParams::default()).await.unwrap();
         scenario.gone::<PerconaPGRestore>("deleted", minutes(1)).await;
-        nothing_stays(scenario, &claims).await;
+        scenario.no_drill_stays(&claims).await;
 
         // And one by its schedule.
         app.change(
@@ -132,33 +134,4 @@ async fn told(scenario: &Scenario, run: &str) -> DrillStatus {
         .until("app", "told", minutes(1), |cluster| find(cluster).is_some())
         .await;
     find(&cluster).unwrap()
-}
-
-/// Names of all claims.
-async fn left(scenario: &Scenario) -> Vec<String> {
-    let all = scenario
-        .api::<PersistentVolumeClaim>()
-        .list(&ListParams::default())
-        .await
-        .unwrap();
-    all.items.iter().map(ResourceExt::name_any).collect()
-}
-
-async fn nothing_stays(scenario: &Scenario, claims: &[String]) {
-    let gone = async {
-        loop {
-            let of_drills = |name: String| name.contains("-drill-");
-            let jobs = scenario.api::<Job>().list(&ListParams::default()).await.unwrap();
-            let pods = scenario.api::<Pod>().list(&ListParams::default()).await.unwrap();
-            let some = jobs.items.iter().any(|job| of_drills(job.name_any()))
-                || pods.items.iter().any(|pod| of_drills(pod.name_any()));
-            if !some && left(scenario).await == claims {
-                return;
-            }
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(1), gone)
-        .await
-        .expect("nothing of a rehearsal stays");
 }

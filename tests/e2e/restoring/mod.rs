@@ -2,5 +2,8 @@
 //! `make test-e2e` with all others, since each of them restores many times.
 
 mod bootstraps;
+mod changed;
 mod drills;
 mod in_place;
+mod ledger;
+mod verdicts;

@@ -45,7 +45,7 @@ fn disrupted(reason: &str, message: &str) -> Value {
 }
 
 fn told(pod: &Pod) -> (Option<Reason>, String) {
-    match fate(pod) {
+    match fate(pod).map(Trouble::from) {
         Some(trouble) => (Some(trouble.reason), trouble.message),
         None => (None, String::new()),
     }

@@ -222,7 +222,7 @@ fn agent_alone(cluster: &ValidatedCluster, set: &InstanceSet) -> Container {
 
 fn environment(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<EnvVar> {
     let version = cluster.postgres_version;
-    vec![
+    let mut environment = vec![
         env_field("POD_NAME", "metadata.name"),
         env_field("POD_UID", "metadata.uid"),
         env_field("POD_IP", "status.podIP"),
@@ -241,7 +241,13 @@ fn environment(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<EnvVar> {
         env("PGHOST", paths::SOCKETS),
         env("PGPORT", cluster.port.to_string()),
         env("PGUSER", "postgres"),
-    ]
+    ];
+    if !set.tablespaces.is_empty() {
+        let volumes = set.tablespaces.iter().map(|(name, _)| paths::tablespace(name));
+        let volumes = volumes.collect::<Vec<_>>().join(":");
+        environment.push(env("HOLDFAST_TABLESPACES", volumes));
+    }
+    environment
 }
 
 fn data_mounts(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<VolumeMount> {
@@ -254,10 +260,17 @@ fn data_mounts(cluster: &ValidatedCluster, set: &InstanceSet) -> Vec<VolumeMount
     if set.wal_claim.is_some() {
         mounts.push(mount("postgres-wal", paths::WAL));
     }
+    for (name, _) in &set.tablespaces {
+        mounts.push(mount(&tablespace_volume(name), &paths::tablespace(name)));
+    }
     if cluster.backups.is_some() {
         mounts.extend(pgbackrest::mounts());
     }
     mounts
+}
+
+fn tablespace_volume(name: &str) -> String {
+    format!("tablespace-{name}")
 }
 
 fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Vec<Volume> {
@@ -298,6 +311,10 @@ fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -
     ];
     if set.wal_claim.is_some() {
         volumes.push(claim_volume("postgres-wal", Names::wal_claim(&instance.name)));
+    }
+    for (name, _) in &set.tablespaces {
+        let claim = Names::tablespace_claim(&instance.name, name);
+        volumes.push(claim_volume(&tablespace_volume(name), claim));
     }
     if let Some(backups) = &cluster.backups {
         let server = from_secret(
@@ -356,6 +373,10 @@ pub fn claims(cluster: &ValidatedCluster) -> Vec<PersistentVolumeClaim> {
                 "pgwal",
                 wal,
             ));
+        }
+        for (name, wanted) in &set.tablespaces {
+            let own = Names::tablespace_claim(&instance.name, name);
+            claims.push(claim(cluster, set, instance, own, "tablespace", wanted));
         }
     }
     claims

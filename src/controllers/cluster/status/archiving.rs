@@ -212,6 +212,7 @@ mod tests {
             volume: Some(WalVolume {
                 size: 10 << 30,
                 free: 1 << 30,
+                tables_free: None,
                 full_at: Some(now + TimeDelta::hours(hours)),
             }),
             ..ArchiverReport::default()

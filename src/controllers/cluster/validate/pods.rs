@@ -26,6 +26,11 @@ pub fn instance_set(name: String, set: &instances::InstanceSet, spec: &PerconaPG
         metadata: metadata(set.metadata.as_ref()),
         data_claim: set.data_volume_claim_spec.clone(),
         wal_claim: set.wal_volume_claim_spec.clone(),
+        tablespaces: set
+            .tablespace_volumes
+            .iter()
+            .map(|volume| (volume.name.clone(), volume.data_volume_claim_spec.clone()))
+            .collect(),
         pod: PodSettings {
             resources: set.resources.clone(),
             affinity: set.affinity.clone(),

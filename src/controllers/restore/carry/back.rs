@@ -2,7 +2,7 @@
 
 use kube::ResourceExt as _;
 
-use super::{LOOK, One, SOON, is_late};
+use super::{LOOK, One, SOON, is_late, told};
 use crate::agent::restore::report::{Category, RestoreOutcome};
 use crate::api::conditions::Status;
 use crate::api::{ConditionType, Reason};
@@ -50,7 +50,7 @@ impl One<'_> {
         }
         let outcome = self.scene.outcome(self.scene.job.as_ref());
         let outcome = outcome.unwrap_or_else(|| RestoreOutcome {
-            message: "its Job failed without a word".to_owned(),
+            message: told::silent(self.scene.last_pod()),
             ..RestoreOutcome::default()
         });
         let reason = match outcome.category {

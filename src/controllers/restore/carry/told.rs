@@ -1,10 +1,12 @@
 //! What the agent tells of a restore, as its status says it. Pure.
 
 use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::agent::restore::report::{Phase, RestoreOutcome, RestoreProgress as Seen};
 use crate::api::restore::{Preflight, RestoreProgress, Restored};
 use crate::api::time;
+use crate::controllers::backup::fate;
 
 /// How far it is.
 pub fn progress(seen: Seen) -> RestoreProgress {
@@ -45,6 +47,15 @@ pub fn restored(outcome: &RestoreOutcome, preflight: Option<&Preflight>) -> Opti
         bytes: outcome.bytes.map(number),
         total_seconds: None,
     })
+}
+
+/// What can be said of a Job whose last Pod said nothing.
+pub fn silent(pod: Option<&Pod>) -> String {
+    let fate = pod.and_then(fate);
+    fate.map_or_else(
+        || "its Job failed without a word".to_owned(),
+        |fate| format!("{} ({})", fate.what, fate.reason.as_str()),
+    )
 }
 
 fn shown(at: DateTime<Utc>) -> String {

@@ -74,9 +74,6 @@ impl Placement {
     }
 }
 
-/// Volumes that are an instance's own.
-const CLAIMS: [&str; 2] = ["postgres-data", "postgres-wal"];
-
 fn throw_away(name: &str, claim: &PersistentVolumeClaimSpec) -> Volume {
     Volume {
         name: name.to_owned(),
@@ -105,9 +102,10 @@ pub fn restore_pod(cluster: &ValidatedCluster, instance: &Instance, work: Restor
         ..set.pod.clone()
     });
     if let Some(claim) = work.place.throw_away {
+        // Those that are an instance's own.
         for volume in volumes
             .iter_mut()
-            .filter(|volume| CLAIMS.contains(&volume.name.as_str()))
+            .filter(|volume| volume.persistent_volume_claim.is_some())
         {
             *volume = throw_away(&volume.name, &claim);
         }

@@ -1,0 +1,123 @@
+//! `make bench-restore`: restores in place, from asking for one to a cluster that is ready, beside the same by hand in the same run;
+//! the replay of 2 GB of WAL; what looking first takes.
+
+use std::time::Instant;
+
+use holdfast::api::PerconaPGRestoreStatus;
+use holdfast::api::backup::JobState;
+use serde_json::{Value, json};
+
+use super::defaults::fill;
+use crate::harness::{Cluster, Request, Scenario, minutes, status};
+
+const BY_HAND: &str = include_str!("restore.sh");
+/// Rows whose change makes 2 GB of WAL.
+const CHURN: &str = "update accounts set balance = balance + 1";
+
+#[tokio::test]
+async fn restore_speed() {
+    Scenario::alone_within(minutes(60), "speed", async |scenario| {
+        let app = Cluster::plain("app", scenario);
+        app.create(scenario).await;
+        app.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(4)).await;
+        let bytes = fill(scenario, &app).await;
+        Request::new(&app, "base", &["--type=full"])
+            .create(scenario)
+            .await;
+        let base = status(&scenario.succeeded("base", minutes(15)).await);
+        let set = base.backup_name.unwrap();
+
+        write(scenario, &app, "update accounts set balance = 1 where id < 10000").await;
+        let hand = by_hand(scenario, &app, &set).await;
+        let (whole, _) = ours(scenario, &app, "kept", json!({})).await;
+        write(scenario, &app, "update accounts set balance = 2 where id < 10000").await;
+        let (delta, _) = ours(scenario, &app, "delta", json!({ "previousData": "Discard" })).await;
+
+        let from = position(scenario, &app).await;
+        write(scenario, &app, CHURN).await;
+        let wal = position(scenario, &app).await - from;
+        let replayed_by_hand = by_hand(scenario, &app, &set).await;
+        let (_, replayed) = ours(scenario, &app, "replayed", json!({})).await;
+        let mut looked = Vec::new();
+        for number in 0..3 {
+            looked.push(
+                ours(
+                    scenario,
+                    &app,
+                    &format!("look-{number}"),
+                    json!({ "dryRun": true }),
+                )
+                .await
+                .0,
+            );
+        }
+        let rounded = |value: f64| (value * 100.0).round() / 100.0;
+        let recovery = replayed.restored.unwrap().recovery_seconds.unwrap();
+        #[allow(clippy::cast_precision_loss, reason = "a ratio with two digits")]
+        let replay_ratio = recovery as f64 / replayed_by_hand.recovery;
+        let result = json!({
+            "bench": "restore",
+            "databaseBytes": bytes,
+            "wholeSeconds": rounded(whole), "byHandSeconds": rounded(hand.whole),
+            "limitSeconds": rounded(1.2 * hand.whole + 15.0),
+            "deltaSeconds": rounded(delta), "deltaByHandSeconds": rounded(hand.delta),
+            "deltaLimitSeconds": rounded(1.2 * hand.delta + 15.0),
+            "walBytes": wal, "replaySeconds": recovery,
+            "replayByHandSeconds": rounded(replayed_by_hand.recovery), "replayRatio": rounded(replay_ratio),
+            "preflightSeconds": rounded(looked.into_iter().fold(0.0, f64::max)),
+        });
+        println!("{result}");
+    })
+    .await;
+}
+
+/// Seconds.
+struct Hand {
+    whole: f64,
+    recovery: f64,
+    delta: f64,
+}
+
+async fn by_hand(scenario: &Scenario, app: &Cluster, set: &str) -> Hand {
+    let command = ["bash", "-c", BY_HAND, "restore", set];
+    let (well, said) = scenario.by_hand(app, &command).await;
+    assert!(well, "{said}");
+    let told = |word: &str| -> f64 {
+        let value = said.lines().find_map(|line| line.strip_prefix(word)).unwrap();
+        value.trim().parse().unwrap()
+    };
+    let hand = Hand {
+        whole: told("WHOLE "),
+        recovery: told("RECOVERY "),
+        delta: told("DELTA "),
+    };
+    scenario.tell(&format!(
+        "by hand {:.1} s, of which {:.1} s replay; with --delta {:.1} s",
+        hand.whole, hand.recovery, hand.delta
+    ));
+    hand
+}
+
+/// Seconds from asking to the end.
+async fn ours(scenario: &Scenario, app: &Cluster, name: &str, spec: Value) -> (f64, PerconaPGRestoreStatus) {
+    let begun = Instant::now();
+    scenario.restore(name, spec).await;
+    let status = scenario.restore_ended(name, minutes(15)).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    assert_eq!(status.state, Some(JobState::Succeeded), "{:?}", status.error);
+    scenario.tell(&format!("{name}: {seconds:.1} s, {:?}", status.restored));
+    app.ready(scenario, minutes(5)).await;
+    (seconds, status)
+}
+
+/// Writes, and waits until it is archived.
+async fn write(scenario: &Scenario, app: &Cluster, sql: &str) {
+    let segment = app.segment_with(scenario, sql).await;
+    app.archived(scenario, &segment).await;
+}
+
+async fn position(scenario: &Scenario, app: &Cluster) -> i64 {
+    let sql = "select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint";
+    scenario.sql(app, sql).await.parse().unwrap()
+}
