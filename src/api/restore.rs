@@ -56,6 +56,10 @@ pub struct PerconaPGRestoreSpec {
     #[schemars(regex(pattern = NAME_PATTERN))]
     #[x_kube(validation = rules::rule("self == oldSelf", "repoName is an immutable field"))]
     pub repo_name: Option<String>,
+    /// The repository is read as it stood at this time, where its bucket keeps versions (S3): what was deleted or overwritten in it
+    /// since is there again, for this restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_time: Option<Time>,
     /// A backup taken by volume snapshot to restore; with `repoName`, WAL is then replayed from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::rule("self == oldSelf", "volumeSnapshotBackupName is an immutable field"))]

@@ -108,6 +108,9 @@ pub struct RestoreArguments {
     /// Key of the repository.
     #[arg(long)]
     repo: u8,
+    /// Read the repository as it stood then.
+    #[arg(long)]
+    repository_time: Option<String>,
     /// Label of the backup.
     #[arg(long)]
     set: String,
@@ -156,6 +159,7 @@ impl RestoreArguments {
             restore: self.restore.clone(),
             stanza: self.stanza.clone(),
             repository: self.repo,
+            repository_time: self.repository_time.clone(),
             set: self.set.clone(),
             kind: self.kind.clone(),
             target: self.target.clone(),

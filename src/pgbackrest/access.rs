@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use chrono::{DateTime, Utc};
+
 use super::{
     configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore, VOLUMES_DIRECTORY},
     failure::FailureKind,
@@ -46,6 +48,8 @@ pub struct RepositoryAccess {
 pub enum StoreAccess {
     /// S3.
     S3(S3Settings),
+    /// S3, as it stood at an earlier time.
+    S3At(S3Settings, DateTime<Utc>),
     /// Azure Blob Storage.
     Azure(AzureSettings),
     /// Google Cloud Storage.
@@ -61,6 +65,7 @@ impl StoreAccess {
     pub async fn open(&self) -> Result<Arc<dyn ObjectStore>, StorageError> {
         Ok(match self {
             Self::S3(settings) => careful(S3Store::new(settings).await?),
+            Self::S3At(settings, time) => careful(S3Store::new(settings).await?.at(*time)),
             Self::Azure(settings) => careful(AzureStore::new(settings)?),
             Self::Gcs(settings) => careful(GcsStore::new(settings)?),
             Self::Posix(root) => careful(PosixStore::new(root)),
@@ -75,13 +80,25 @@ impl RepositoryAccess {
     #[must_use]
     pub fn destination(&self) -> String {
         let store = match &self.store {
-            StoreAccess::S3(settings) => format!("s3://{}", settings.bucket),
+            StoreAccess::S3(settings) | StoreAccess::S3At(settings, _) => format!("s3://{}", settings.bucket),
             StoreAccess::Azure(settings) => format!("azure://{}", settings.container),
             StoreAccess::Gcs(settings) => format!("gs://{}", settings.bucket),
             StoreAccess::Posix(_) => String::new(),
             StoreAccess::RepoHost(settings) => format!("pvc://{}", settings.claim),
         };
         format!("{store}{}", self.path)
+    }
+
+    /// The same repository as it stood at an earlier time (pgBackRest's `repo-target-time`); nothing where that cannot be read.
+    #[must_use]
+    pub fn at(self, time: DateTime<Utc>) -> Option<Self> {
+        match self.store {
+            StoreAccess::S3(settings) => Some(Self {
+                store: StoreAccess::S3At(settings, time),
+                ..self
+            }),
+            _ => None,
+        }
     }
 
     /// A repository in a directory of this machine or pod: what `repoN-type=posix` means where it is mounted.

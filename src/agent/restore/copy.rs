@@ -154,6 +154,9 @@ fn arguments(request: &Request, layout: &Layout, delta: bool) -> Vec<String> {
         "--log-level-stderr=off".to_owned(),
         "--log-timestamp=n".to_owned(),
     ];
+    if let Some(at) = &request.repository_time {
+        arguments.push(format!("--repo-target-time={at}"));
+    }
     if let Some(target) = &request.target {
         arguments.push(format!("--target={target}"));
     }
@@ -182,8 +185,11 @@ fn arguments(request: &Request, layout: &Layout, delta: bool) -> Vec<String> {
 /// What PostgreSQL fetches WAL with. To PostgreSQL any ordinary failure means that there is no such file, and so the end of the WAL:
 /// a store that does not answer would be taken for a target that is reached. Only pgBackRest's own "not there" may mean that.
 fn restore_command(request: &Request) -> String {
+    let at = request.repository_time.as_ref();
+    // In double quotes: pgBackRest writes the whole between single ones.
+    let at = at.map_or_else(String::new, |at| format!(r#" "--repo-target-time={at}""#));
     format!(
-        r#"pgbackrest --stanza={} --repo={} archive-get %f "%p"; case $? in 0) exit 0;; 1) exit 1;; *) exit 250;; esac"#,
+        r#"pgbackrest --stanza={} --repo={}{at} archive-get %f "%p"; case $? in 0) exit 0;; 1) exit 1;; *) exit 250;; esac"#,
         request.stanza, request.repository
     )
 }

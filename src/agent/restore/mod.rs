@@ -52,6 +52,8 @@ pub struct Request {
     pub stanza: String,
     /// Key of the repository.
     pub repository: u8,
+    /// It is read as it stood then, in pgBackRest's words.
+    pub repository_time: Option<String>,
     /// Label of the backup.
     pub set: String,
     /// pgBackRest's `--type`.

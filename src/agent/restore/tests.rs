@@ -19,6 +19,7 @@ pub(super) fn request() -> Request {
         restore: "one".to_owned(),
         stanza: "db".to_owned(),
         repository: 1,
+        repository_time: None,
         set: "20261121-013455F".to_owned(),
         kind: "default".to_owned(),
         target: None,

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use kube::ResourceExt as _;
 
 use super::dereference::Observed;
-use super::surveys::{Happened, News, Trouble};
+use super::surveys::{Happened, News, Surveys, Trouble};
 use super::terms;
 use crate::agent::report::ArchiverReport;
 use crate::api::repository::Repository;
@@ -29,6 +29,13 @@ pub enum Look {
     Now(DateTime<Utc>),
     /// Where what is known is too old.
     WhenDue(DateTime<Utc>),
+    /// Now, as it stood at an earlier time.
+    AsOf {
+        /// What time it is.
+        now: DateTime<Utc>,
+        /// The earlier time.
+        at: DateTime<Utc>,
+    },
 }
 
 /// Whether nobody has looked at a repository yet.
@@ -70,7 +77,7 @@ pub fn survey<'a>(
 }
 
 async fn look(context: &Context, observed: &Observed, repository: &Repository, when: Look) -> News {
-    let (Look::Now(now) | Look::WhenDue(now)) = when;
+    let (Look::Now(now) | Look::WhenDue(now) | Look::AsOf { now, .. }) = when;
     let not = |reason: Reason, message: String| News {
         trouble: Some(Trouble { reason, message }),
         ..News::default()
@@ -97,11 +104,18 @@ async fn look(context: &Context, observed: &Observed, repository: &Repository, w
         most_segments: MOST_SEGMENTS,
         retention: terms::retention(&observed.user.options, &repository.name, &observed.backups),
     };
+    if let Look::AsOf { at, .. } = when {
+        let Some(access) = access.at(at) else {
+            let what = "it can be read as it stood at an earlier time on S3 only";
+            return not(Reason::NotSupported, what.to_owned());
+        };
+        return own(Surveys::once(&access, &terms).await, observed);
+    }
     let uid = observed.cluster.uid().unwrap_or_default();
     let archiver = observed.archiver.as_ref();
     let happened = Happened {
         changed: match when {
-            Look::Now(now) => Some(now),
+            Look::Now(now) | Look::AsOf { now, .. } => Some(now),
             Look::WhenDue(_) => last_backup(observed, &repository.name),
         },
         last_write: archiver.map(ArchiverReport::last_write).unwrap_or_default(),

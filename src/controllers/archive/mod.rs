@@ -16,7 +16,7 @@ mod watch;
 
 pub use dereference::{Observed, dereference};
 pub use look::{Look, survey};
-pub use surveys::{News, Surveys, Trouble};
+pub use surveys::{News, SOURCE, Surveys, Trouble};
 pub use watch::run;
 
 /// Field manager of this controller's writes.

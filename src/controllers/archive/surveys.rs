@@ -86,6 +86,9 @@ struct Surveyed {
     last_written: Option<String>,
 }
 
+/// Behind the UID of a cluster: the repository that it is to begin from, which may have the name of one of its own.
+pub const SOURCE: &str = "-source";
+
 /// How many repositories there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Count {
@@ -229,6 +232,17 @@ impl Surveys {
         }
     }
 
+    /// Looks at a repository as it is not now: nothing of it is remembered.
+    pub async fn once(access: &RepositoryAccess, terms: &Terms) -> News {
+        let mut surveyed = Surveyed::default();
+        Box::pin(surveyed.look(access, terms)).await;
+        News {
+            destination: access.destination(),
+            fresh: true,
+            ..surveyed.news
+        }
+    }
+
     /// What is known of a repository of which it is known that it cannot be read now. It is looked at as soon as that has passed.
     pub async fn remembered(&self, uid: &str, place: &RepositoryPlace, trouble: Trouble) -> News {
         let slot = self.slot(uid, &place.repository);
@@ -256,10 +270,13 @@ impl Surveys {
     }
 
     /// Forgets a cluster that is gone.
+    ///
+    /// With what it was to begin from.
     pub fn forget(&self, cluster: &str) {
+        let is = |uid: &str| uid.strip_suffix(SOURCE).unwrap_or(uid) == cluster;
         self.with(|known| {
-            known.slots.retain(|(uid, _), _| uid != cluster);
-            known.troubled.retain(|(uid, _)| uid != cluster);
+            known.slots.retain(|(uid, _), _| !is(uid));
+            known.troubled.retain(|(uid, _)| !is(uid));
         });
     }
 

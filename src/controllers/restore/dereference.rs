@@ -54,9 +54,13 @@ pub async fn repositories(
         .iter()
         .filter(|repository| named.is_none_or(|name| *name == repository.name))
         .collect();
+    let when = match wanted.repository_time {
+        Some(at) => Look::AsOf { now, at },
+        None => Look::Now(now),
+    };
     let looks = candidates
         .iter()
-        .map(|repository| archive::survey(context, &observed, repository, Look::Now(now)));
+        .map(|repository| archive::survey(context, &observed, repository, when));
     let found = join_all(looks).await;
     Ok(candidates
         .iter()

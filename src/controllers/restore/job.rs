@@ -114,6 +114,12 @@ pub fn command(
     let mut add = |name: &str, value: String| command.push(format!("--{name}={value}"));
     add("restore", restore.uid()?);
     add("repo", key.to_owned());
+    if let Some(at) = wanted.repository_time {
+        add(
+            "repository-time",
+            at.format("%Y-%m-%d %H:%M:%S%.f+00").to_string(),
+        );
+    }
     add("set", found.backup.clone()?);
     add("type", found.stop_type.clone()?);
     if let Some(target) = &found.stop_target {

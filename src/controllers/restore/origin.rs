@@ -11,6 +11,7 @@ use crate::api::cluster::data_source::{ClusterSource, RepositorySource};
 use crate::api::names::STANZA;
 use crate::api::repository::Store;
 use crate::api::{PerconaPGCluster, Reason};
+use crate::controllers::archive::SOURCE;
 use crate::controllers::context::Context;
 use crate::controllers::reading::{ReadError, in_time};
 
@@ -101,7 +102,7 @@ fn of_repository(cluster: &PerconaPGCluster, source: &RepositorySource) -> Resul
     let mut reads = cluster.clone();
     reads.status = None;
     // What is known of a repository is kept by the cluster's UID and the repository's name, and the cluster has one of that name itself.
-    reads.metadata.uid = cluster.uid().map(|uid| format!("{uid}-source"));
+    reads.metadata.uid = cluster.uid().map(|uid| format!("{uid}{SOURCE}"));
     reads.spec.backups.enabled = None;
     reads.spec.backups.pgbackrest = Some(PgBackRest {
         image: cluster

@@ -14,7 +14,9 @@ use super::wanted::{Refused, Wanted};
 use super::{LOOK, SOON, dereference, drill, scene, status};
 use crate::api::backup::JobState;
 use crate::api::names::FINALIZER_RESTORE;
-use crate::api::{PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
+use crate::api::{
+    ConditionType, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason, conditions, time,
+};
 use crate::controllers::cluster::bootstrap;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Fleet, Key, Restore};
@@ -22,6 +24,8 @@ use crate::controllers::round::Failure;
 
 /// A restore and its cluster may be applied together, in any order.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// A look counts for so long.
+const LATELY: TimeDelta = TimeDelta::seconds(30);
 /// What is waited for wakes us; this is for the end of patience.
 const LATER: Duration = Duration::from_mins(1);
 
@@ -130,7 +134,7 @@ async fn carry_out(
     let status = restore.status.as_ref();
     let known = status.is_some_and(|status| status.preflight.is_some());
     // What was found when it began to wait may be long ago when its turn has come.
-    if step == Step::Stop || step == Step::WaitForTurn && !known {
+    if step == Step::Stop && !looked_lately(restore, now) || step == Step::WaitForTurn && !known {
         let looked = match Box::pin(look(shared, restore, wanted, cluster, now)).await? {
             Looked::Yet(status) => return later(shared, restore, status, LOOK).await,
             Looked::At(status) => status,
@@ -143,6 +147,21 @@ async fn carry_out(
         }
     }
     Box::pin(one.take(step)).await
+}
+
+/// It was looked at just now, maybe by a controller that was killed behind that, and nothing stood against it.
+fn looked_lately(restore: &PerconaPGRestore, now: DateTime<Utc>) -> bool {
+    let Some(status) = restore.status.as_ref() else {
+        return false;
+    };
+    let checked = status
+        .preflight
+        .as_ref()
+        .and_then(|found| found.checked_at.as_ref());
+    let lately = checked
+        .map(time::from_kubernetes)
+        .is_some_and(|at| at <= now && now - at < LATELY);
+    lately && conditions::is_true(&status.conditions, ConditionType::PreflightPassed.as_str())
 }
 
 /// The cluster, where it has what is asked for.

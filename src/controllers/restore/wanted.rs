@@ -1,7 +1,9 @@
 //! What a restore asks for, as it was understood: the proof that it can be.
 
+use chrono::{DateTime, Utc};
+
 use crate::api::restore::RestoreTarget;
-use crate::api::{PerconaPGRestoreSpec, Reason};
+use crate::api::{PerconaPGRestoreSpec, Reason, time};
 use crate::domain::label::Label;
 use crate::domain::restore::{RestoreOptions, Stop, Target, TargetError, Timeline};
 
@@ -29,6 +31,8 @@ impl Refused {
 pub struct Wanted {
     /// The repository, where one is named.
     pub repository: Option<String>,
+    /// The repository is read as it stood then.
+    pub repository_time: Option<DateTime<Utc>>,
     /// Where it stops.
     pub target: Target,
     /// The backup, where one is named.
@@ -54,6 +58,7 @@ impl Wanted {
         };
         Ok(Self {
             repository: spec.repo_name.clone().filter(|name| !name.is_empty()),
+            repository_time: spec.repository_time.as_ref().map(time::from_kubernetes),
             target,
             set: options.set,
             arguments: options.arguments,

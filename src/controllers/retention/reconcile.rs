@@ -58,6 +58,11 @@ impl Shared {
             context,
         }
     }
+
+    /// Forgets a cluster that is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.memory.forget(uid);
+    }
 }
 
 /// Reconciles one cluster.

@@ -25,13 +25,13 @@ pub async fn run(context: Context, fleets: Vec<Arc<Fleet>>) {
             reconcile: |object| reconcile(object, shared.clone()),
             failed: |_: &Cluster, failure: &Failure| failure.again("retention is not acted on", AGAIN),
         };
-        let wakes = fleet.news().map(due);
+        let wakes = fleet.news().map(|news| due(news, &shared));
         work.rounds(context, &fleet, wakes).await;
     });
     join_all(all).await;
 }
 
-fn due(news: News) -> Vec<Key> {
+fn due(news: News, shared: &Shared) -> Vec<Key> {
     match news {
         News::Cluster(key)
         | News::Expiry(key)
@@ -44,6 +44,10 @@ fn due(news: News) -> Vec<Key> {
         | News::Backup {
             of: key, over: true, ..
         } => vec![key],
-        News::Gone { .. } | News::Part(_) | News::Report(_) | News::Restore(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
+        News::Gone { uid, .. } => {
+            shared.forget(&uid);
+            Vec::new()
+        }
+        News::Part(_) | News::Report(_) | News::Restore(_) | News::Work(_) | News::Backup { .. } => Vec::new(),
     }
 }

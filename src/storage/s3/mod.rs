@@ -5,6 +5,7 @@
 
 mod classify;
 mod insecure;
+mod versions;
 
 use std::ops::Range;
 
@@ -71,6 +72,8 @@ pub struct S3Settings {
 pub struct S3Store {
     client: Client,
     bucket: String,
+    /// It is read as it stood then.
+    at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl S3Store {
@@ -128,7 +131,25 @@ impl S3Store {
         Ok(Self {
             client: Client::from_conf(config.build()),
             bucket: settings.bucket.clone(),
+            at: None,
         })
+    }
+
+    /// The same bucket as it stood at an earlier time. One that keeps no versions holds what has not been written since.
+    #[must_use]
+    pub fn at(self, time: chrono::DateTime<chrono::Utc>) -> Self {
+        Self {
+            at: Some(time),
+            ..self
+        }
+    }
+
+    /// The version of an object to ask for; nothing for the present one.
+    async fn version(&self, name: &str) -> Result<Option<String>, StorageError> {
+        match self.at {
+            Some(at) => self.version_at(name, at).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn error<E>(&self, verb: &str, name: &str, error: &SdkError<E>) -> StorageError
@@ -153,6 +174,7 @@ impl S3Store {
             .get_object()
             .bucket(&self.bucket)
             .key(name)
+            .set_version_id(self.version(name).await?)
             .set_range(range)
             .send()
             .await;
@@ -199,6 +221,9 @@ impl ObjectStore for S3Store {
         after: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Page, StorageError>> {
         Box::pin(async move {
+            if let Some(at) = self.at {
+                return self.list_at(prefix, after, at).await;
+            }
             let answer = self
                 .client
                 .list_objects_v2()
@@ -262,6 +287,7 @@ impl ObjectStore for S3Store {
                 .head_object()
                 .bucket(&self.bucket)
                 .key(name)
+                .set_version_id(self.version(name).await?)
                 .send()
                 .await;
             let answer = answer.map_err(|error| self.error("head", name, &error))?;

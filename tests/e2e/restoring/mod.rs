@@ -7,3 +7,4 @@ mod drills;
 mod in_place;
 mod ledger;
 mod verdicts;
+mod versions;

@@ -60,6 +60,7 @@ fn unreadable(name: &str) -> Seen {
 
 fn wanted(stop: Stop) -> Wanted {
     Wanted {
+        repository_time: None,
         repository: None,
         target: Target::of(stop),
         arguments: Vec::new(),
