@@ -35,7 +35,9 @@ pub async fn bootstraps(scenario: &Scenario, source: &Cluster, mortal: &Mortal<'
     let died = mortal
         .dies_after_each_write(async || has_begun(scenario, "killed").await)
         .await;
-    for step in STEPS {
+    let (applied, written): (Vec<&str>, Vec<&str>) =
+        STEPS.iter().partition(|step| step.starts_with("apply "));
+    for step in written {
         let begins = step.replace("NAME", "killed");
         assert!(
             died.iter().any(|done| done.starts_with(&begins)),
@@ -43,6 +45,16 @@ pub async fn bootstraps(scenario: &Scenario, source: &Cluster, mortal: &Mortal<'
         );
     }
     runs_on_its_data(scenario, killed, mortal).await;
+    for (number, step) in applied.into_iter().enumerate() {
+        let name = format!("killed-once-{number}");
+        let cluster = begun(scenario, &name).await;
+        mortal
+            .dies_after(&step.replace("NAME", &name), async || {
+                has_begun(scenario, &name).await
+            })
+            .await;
+        runs_on_its_data(scenario, cluster, mortal).await;
+    }
     for (number, step) in STEPS.into_iter().enumerate() {
         let name = format!("deleted-{number}");
         let cluster = begun(scenario, &name).await;

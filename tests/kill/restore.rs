@@ -39,12 +39,23 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
         .dies_after_each_write(async || is_restored(scenario, "killed").await)
         .await;
     assert_eq!(rows(scenario, cluster).await, "1");
-    for step in STEPS {
+    let (applied, written): (Vec<&str>, Vec<&str>) =
+        STEPS.iter().partition(|step| step.starts_with("apply "));
+    for step in written {
         let begins = step.replace("NAME", "killed");
         assert!(
             died.iter().any(|done| done.starts_with(&begins)),
             "no death after '{begins}': {died:#?}"
         );
+    }
+    for (number, step) in applied.into_iter().enumerate() {
+        let name = format!("killed-once-{number}");
+        scenario.restore(&name, json!({})).await;
+        let step = step.replace("NAME", &name);
+        mortal
+            .dies_after(&step, async || is_restored(scenario, &name).await)
+            .await;
+        assert_eq!(rows(scenario, cluster).await, "1", "killed after {step}");
     }
     for (number, step) in STEPS.into_iter().enumerate() {
         let name = format!("deleted-{number}");

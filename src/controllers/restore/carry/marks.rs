@@ -24,6 +24,10 @@ impl One<'_> {
             uid: self.restore.uid().unwrap_or_default(),
             instance,
         };
+        // What it says already is not written again: a controller that dies behind its first write gets to the next one in its next life.
+        if self.scene.marked() == Some(&mark) {
+            return Ok(());
+        }
         self.write_mark(&json!({ "restore": mark })).await
     }
 
