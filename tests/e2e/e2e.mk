@@ -7,7 +7,7 @@ test-restores: ## End-to-end scenarios of restores, new clusters and rehearsals:
 	@tests/e2e/run restoring::
 
 .PHONY: test-kill
-test-kill: ## A controller that is killed after each of its writes: a backup, a schedule, retention, a restore
+test-kill: ## A controller that is killed after each of its writes: backups, schedules, retention, restores, new clusters, rehearsals: twenty minutes
 	@tests/e2e/run --kill $(SCENARIO)
 
 .PHONY: test-ledger

@@ -16,6 +16,7 @@ mod reconcile;
 pub mod request;
 mod source;
 mod status;
+mod told;
 mod tries;
 mod verify;
 mod watch;

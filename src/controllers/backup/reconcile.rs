@@ -14,7 +14,7 @@ use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
 use super::status::{self, Happened};
 use super::verify::{self, Look};
-use super::{announce, build, tries};
+use super::{announce, build, told, tries};
 use crate::api::backup::JobState;
 use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
@@ -259,13 +259,7 @@ impl One<'_> {
     async fn attend(&self, accepted: &Accepted) -> Result<Action, Failure> {
         // A Job that an earlier controller made is guarded like our own.
         self.apply().hold().await?;
-        let image = self
-            .observed
-            .backup
-            .status
-            .as_ref()
-            .and_then(|status| status.image.clone())
-            .unwrap_or_default();
+        let image = told::image(self.observed);
         if status::running(self.observed).is_some() {
             let progress = self.track();
             self.tell(&Happened::Runs(accepted, &image, progress)).await?;
@@ -396,7 +390,15 @@ impl One<'_> {
     }
 
     async fn tell(&self, happened: &Happened<'_>) -> Result<(), Failure> {
-        Ok(announce::tell(&self.shared.context, self.observed, happened, None, self.now).await?)
+        let destination = told::destination(self.observed);
+        Ok(announce::tell(
+            &self.shared.context,
+            self.observed,
+            happened,
+            destination,
+            self.now,
+        )
+        .await?)
     }
 }
 

@@ -44,6 +44,8 @@ impl ClusterConfiguration {
             for section in [&mut restore, &mut get] {
                 section.set(option, self.restore_processes.max(1).to_string());
             }
+            // A repository that does not answer holds each segment up by a minute, and the next ones with it.
+            push.set(option, "2");
         }
 
         let mut stanza = Section::new(STANZA, &self.user);

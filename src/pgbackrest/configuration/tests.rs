@@ -215,7 +215,10 @@ fn data_come_back_with_as_many_processes_as_the_user_says_or_as_the_instances_ha
         let lines = file.lines().filter(|line| line.starts_with("process-max"));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(processes(&cluster()), ["process-max=4"; 2]);
+    assert_eq!(
+        processes(&cluster()),
+        ["process-max=2", "process-max=4", "process-max=4"]
+    );
     assert_eq!(
         processes(&with_global(&[("process-max", "7")])),
         ["process-max=7"]
@@ -223,6 +226,6 @@ fn data_come_back_with_as_many_processes_as_the_user_says_or_as_the_instances_ha
     assert!(processes(&with_file("[global]\nprocess-max=7\n")).is_empty());
     assert_eq!(
         processes(&with_file("[global:restore]\nprocess-max=7\n")),
-        ["process-max=4"]
+        ["process-max=2", "process-max=4"]
     );
 }

@@ -18,8 +18,14 @@ engine "$1" repo-rm "$directory/$object"
 const KEEP: &str = r#"
 set -euo pipefail
 mkdir -p /tmp/kept
-engine() { pgbackrest --stanza=db --no-archive-async --log-level-console=off "$@"; }
-if [ "$1" = keep ]; then engine archive-get "$2" "/tmp/kept/$2"; else engine archive-push "/tmp/kept/$2"; fi
+engine() { pgbackrest --stanza=db --no-archive-async --log-level-console=off --log-level-stderr=warn "$@"; }
+if [ "$1" = keep ]; then engine archive-get "$2" "/tmp/kept/$2" && exit 0; fi
+# A store under load may refuse a request, and PostgreSQL would ask again too.
+for _ in 1 2 3 4 5; do
+  if [ "$1" = put ] && engine archive-push "/tmp/kept/$2"; then exit 0; fi
+  sleep 2
+done
+exit 1
 "#;
 
 impl Four<'_> {
