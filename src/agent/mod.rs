@@ -14,6 +14,7 @@ pub mod instance;
 pub mod pgbackrest;
 pub mod pgbouncer;
 pub mod postgres;
+mod processes;
 mod progress;
 pub mod reaper;
 pub mod redact;

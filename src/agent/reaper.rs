@@ -11,6 +11,8 @@ use std::time::Duration;
 use rustix::process::{Pid, WaitOptions, waitpid};
 use tokio_util::sync::CancellationToken;
 
+use super::processes;
+
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Looks for zombies until `stop` is cancelled.
@@ -33,11 +35,7 @@ pub async fn reap_orphans(stop: CancellationToken) {
 }
 
 fn zombies_of(parent: u32) -> BTreeSet<i32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+    processes::ids()
         .filter(|pid| {
             fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_zombie_of(&stat, parent))
         })

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
+use super::processes;
 use crate::pgbackrest::configuration::SERVER_PORT;
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -88,11 +89,7 @@ fn severed_connection(line: &str, port: u16) -> Option<u64> {
 
 /// Processes of pgBackRest that have one of these connections open.
 fn holders(inodes: &BTreeSet<u64>) -> BTreeSet<i32> {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+    processes::ids()
         .filter(|pid| {
             let name = fs::read_to_string(format!("/proc/{pid}/comm"));
             name.is_ok_and(|name| name.trim_end() == "pgbackrest") && has_open(*pid, inodes)

@@ -28,15 +28,17 @@ async fn restore_speed() {
         let base = status(&scenario.succeeded("base", minutes(15)).await);
         let set = base.backup_name.unwrap();
 
-        write(scenario, &app, "update accounts set balance = 1 where id < 10000").await;
+        app.archived_with(scenario, "update accounts set balance = 1 where id < 10000")
+            .await;
         let hand = by_hand(scenario, &app, &set).await;
         let (whole, _) = ours(scenario, &app, "kept", json!({})).await;
-        write(scenario, &app, "update accounts set balance = 2 where id < 10000").await;
+        app.archived_with(scenario, "update accounts set balance = 2 where id < 10000")
+            .await;
         let (delta, _) = ours(scenario, &app, "delta", json!({ "previousData": "Discard" })).await;
 
-        let from = position(scenario, &app).await;
-        write(scenario, &app, CHURN).await;
-        let wal = position(scenario, &app).await - from;
+        let from = app.position(scenario).await;
+        app.archived_with(scenario, CHURN).await;
+        let wal = app.position(scenario).await - from;
         let replayed_by_hand = by_hand(scenario, &app, &set).await;
         let (_, replayed) = ours(scenario, &app, "replayed", json!({})).await;
         let mut looked = Vec::new();
@@ -80,8 +82,7 @@ struct Hand {
 }
 
 async fn by_hand(scenario: &Scenario, app: &Cluster, set: &str) -> Hand {
-    let command = ["bash", "-c", BY_HAND, "restore", set];
-    let (well, said) = scenario.by_hand(app, &command).await;
+    let (well, said) = scenario.recovery_by_hand(app, BY_HAND, &[set]).await;
     assert!(well, "{said}");
     let told = |word: &str| -> f64 {
         let value = said.lines().find_map(|line| line.strip_prefix(word)).unwrap();
@@ -109,15 +110,4 @@ async fn ours(scenario: &Scenario, app: &Cluster, name: &str, spec: Value) -> (f
     scenario.tell(&format!("{name}: {seconds:.1} s, {:?}", status.restored));
     app.ready(scenario, minutes(5)).await;
     (seconds, status)
-}
-
-/// Writes, and waits until it is archived.
-async fn write(scenario: &Scenario, app: &Cluster, sql: &str) {
-    let segment = app.segment_with(scenario, sql).await;
-    app.archived(scenario, &segment).await;
-}
-
-async fn position(scenario: &Scenario, app: &Cluster) -> i64 {
-    let sql = "select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint";
-    scenario.sql(app, sql).await.parse().unwrap()
 }

@@ -125,8 +125,7 @@ async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: i32) {
 async fn write(scenario: &Scenario, cluster: &Cluster, row: i32, before: &str) -> String {
     let now = scenario.sql(cluster, "select clock_timestamp()").await;
     let insert = format!("insert into written values ({row})");
-    let segment = cluster.segment_with(scenario, &insert).await;
-    cluster.archived(scenario, &segment).await;
+    cluster.archived_with(scenario, &insert).await;
     if row % 1000 == 2 { now } else { before.to_owned() }
 }
 
@@ -172,9 +171,8 @@ async fn try_by_hand(
     work: &str,
     options: &[&str],
 ) -> Result<Restored, String> {
-    let mut command = vec!["bash", "-c", BY_HAND, "by-hand", work];
-    command.extend(options);
-    let (well, logs) = scenario.by_hand(cluster, &command).await;
+    let arguments = [&[work], options].concat();
+    let (well, logs) = scenario.recovery_by_hand(cluster, BY_HAND, &arguments).await;
     if !well {
         return Err(logs);
     }

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, minutes, restore_status};
-use crate::mortal::Mortal;
+use crate::mortal::{Mortal, died_after_all};
 
 /// The writes by which a new cluster comes to its data.
 const STEPS: [&str; 7] = [
@@ -25,10 +25,9 @@ const STEPS: [&str; 7] = [
 pub async fn bootstraps(scenario: &Scenario, source: &Cluster, mortal: &Mortal<'_>) {
     let alive = mortal.live();
     scenario.sql(source, "create table written (n int)").await;
-    let segment = source
-        .segment_with(scenario, "insert into written values (1)")
+    source
+        .archived_with(scenario, "insert into written values (1)")
         .await;
-    source.archived(scenario, &segment).await;
     alive.end().await;
 
     let killed = begun(scenario, "killed").await;
@@ -37,13 +36,7 @@ pub async fn bootstraps(scenario: &Scenario, source: &Cluster, mortal: &Mortal<'
         .await;
     let (applied, written): (Vec<&str>, Vec<&str>) =
         STEPS.iter().partition(|step| step.starts_with("apply "));
-    for step in written {
-        let begins = step.replace("NAME", "killed");
-        assert!(
-            died.iter().any(|done| done.starts_with(&begins)),
-            "no death after '{begins}': {died:#?}"
-        );
-    }
+    died_after_all(&died, written, "killed");
     runs_on_its_data(scenario, killed, mortal).await;
     for (number, step) in applied.into_iter().enumerate() {
         let name = format!("killed-once-{number}");

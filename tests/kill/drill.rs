@@ -7,7 +7,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, minutes, restore_status};
-use crate::mortal::Mortal;
+use crate::mortal::{Mortal, died_after_all};
 
 /// The writes by which a rehearsal goes on. The last, the cluster's account, is written once it is over.
 const STEPS: [&str; 4] = [
@@ -21,8 +21,7 @@ pub async fn drills(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
     let alive = mortal.live();
     scenario.sql(cluster, "create table written (n int)").await;
     let insert = "insert into written values (1)";
-    let segment = cluster.segment_with(scenario, insert).await;
-    cluster.archived(scenario, &segment).await;
+    cluster.archived_with(scenario, insert).await;
     let drills = json!([{ "name": "quick", "checks": { "amcheck": false, "checksums": false,
         "sql": [{ "name": "rows", "statement": "select count(*) from written", "expect": "1" }] } }]);
     let change = json!({ "spec": { "backups": { "drills": drills } } });
@@ -39,13 +38,7 @@ pub async fn drills(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_>)
     let status = restore_status(&scenario.api().get("killed-drill").await.unwrap());
     assert_eq!(status.state, Some(JobState::Succeeded), "{status:?}");
     scenario.no_drill_stays(&claims).await;
-    for step in STEPS {
-        let begins = step.replace("NAME", "killed-drill");
-        assert!(
-            died.iter().any(|done| done.starts_with(&begins)),
-            "no death after '{begins}': {died:#?}"
-        );
-    }
+    died_after_all(&died, STEPS, "killed-drill");
     for (number, step) in STEPS.into_iter().enumerate() {
         let name = format!("deleted-drill-{number}");
         scenario.restore(&name, json!({ "drill": "quick" })).await;

@@ -25,6 +25,17 @@ pub struct Mortal<'a> {
 /// Each has a port of its own.
 static PORT: AtomicU16 = AtomicU16::new(18080);
 
+/// Each of the steps, with the resource's name in it, is among the writes after which one died.
+pub fn died_after_all<'s>(died: &[String], steps: impl IntoIterator<Item = &'s str>, name: &str) {
+    for step in steps {
+        let begins = step.replace("NAME", name);
+        assert!(
+            died.iter().any(|done| done.starts_with(&begins)),
+            "no death after '{begins}': {died:#?}"
+        );
+    }
+}
+
 impl<'a> Mortal<'a> {
     pub fn of(scenario: &'a Scenario) -> Self {
         let directory = tempfile::tempdir().unwrap();

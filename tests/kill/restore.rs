@@ -8,7 +8,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::{Cluster, Scenario, minutes, restore_status};
-use crate::mortal::Mortal;
+use crate::mortal::{Mortal, died_after_all};
 
 /// The writes by which a restore goes on.
 const STEPS: [&str; 6] = [
@@ -28,8 +28,7 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
     scenario.sql(cluster, "create table written (n int)").await;
     cluster.segment_with(scenario, &insert(1)).await;
     let between = scenario.sql(cluster, "select clock_timestamp()").await;
-    let segment = cluster.segment_with(scenario, &insert(2)).await;
-    cluster.archived(scenario, &segment).await;
+    cluster.archived_with(scenario, &insert(2)).await;
     alive.end().await;
 
     scenario
@@ -41,13 +40,7 @@ pub async fn restores(scenario: &Scenario, cluster: &Cluster, mortal: &Mortal<'_
     assert_eq!(rows(scenario, cluster).await, "1");
     let (applied, written): (Vec<&str>, Vec<&str>) =
         STEPS.iter().partition(|step| step.starts_with("apply "));
-    for step in written {
-        let begins = step.replace("NAME", "killed");
-        assert!(
-            died.iter().any(|done| done.starts_with(&begins)),
-            "no death after '{begins}': {died:#?}"
-        );
-    }
+    died_after_all(&died, written, "killed");
     for (number, step) in applied.into_iter().enumerate() {
         let name = format!("killed-once-{number}");
         scenario.restore(&name, json!({})).await;

@@ -17,11 +17,11 @@ mod harness;
 mod model;
 mod writers;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use holdfast::api::backup::JobState;
 use serde_json::{Value, json};
 
-use harness::{Four, Request, Scenario, minutes};
+use harness::{Four, Request, Scenario, as_target, minutes};
 use model::{Ledger, Moment};
 use writers::Mark;
 
@@ -90,7 +90,7 @@ async fn target(four: &Four<'_>, ledger: &Ledger, round: usize, mark: &Mark) -> 
             let (first, last) = spans[rand::random_range(0..spans.len())];
             let reach = (last - first).num_microseconds().unwrap();
             let at = first + TimeDelta::microseconds(rand::random_range(0..reach));
-            (json!({ "time": written(at) }), Moment::at(at))
+            (json!({ "time": as_target(at) }), Moment::at(at))
         }
     };
     (json!({ "repoName": repository, "target": target }), moment)
@@ -109,8 +109,4 @@ async fn restore(four: &Four<'_>, ledger: &mut Ledger, round: usize, spec: Value
     let commits = ledger.is_right(moment, &there);
     scenario.tell(&format!("{name}: {commits} commits are there, as acknowledged"));
     ledger.went_back(Utc::now(), &there);
-}
-
-fn written(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }

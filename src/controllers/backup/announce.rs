@@ -9,6 +9,7 @@ use super::FIELD_MANAGER;
 use super::dereference::Observed;
 use super::source;
 use super::status::{self, Happened};
+use super::tries;
 use crate::api::backup::PerconaPGBackupStatus;
 use crate::api::{ConditionType, PerconaPGBackup, Reason, conditions};
 use crate::controllers::context::Context;
@@ -43,7 +44,8 @@ pub async fn tell(
         .writer
         .apply_status::<DeserializeGuard<PerconaPGBackup>>(&namespace, &name, &own, FIELD_MANAGER)
         .await?;
-    let Some((kind, reason, text)) = news(happened, &before, &after) else {
+    let news = news(happened, &before, &after);
+    let Some((kind, reason, text)) = missed_try(observed, &before, &after).or(news) else {
         return Ok(());
     };
     context
@@ -127,12 +129,39 @@ fn lost_try(
     (!told).then_some((EventType::Warning, reason, text))
 }
 
+/// A try that was lost while no controller looked: what runs, or is about to, is another one than was told last.
+fn missed_try(
+    observed: &Observed,
+    before: &PerconaPGBackupStatus,
+    after: &PerconaPGBackupStatus,
+) -> Option<(EventType, Reason, String)> {
+    let at_work = |status: &PerconaPGBackupStatus| {
+        let running = conditions::find(&status.conditions, ConditionType::Running.as_str())?;
+        (running.reason == Reason::InProgress.as_str()).then(|| running.message.clone())
+    };
+    let (was, _) = (at_work(before)?, at_work(after)?);
+    let known = was.contains(&tries::shown(tries::tries(observed)))
+        || observed
+            .pods
+            .last()
+            .is_some_and(|pod| was.contains(&pod.name_any()));
+    if known {
+        return None;
+    }
+    let lost = tries::try_before(observed)?;
+    let text = format!("{} Another try follows.", lost.message);
+    Some((EventType::Warning, lost.reason, text))
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
 
     use super::*;
     use crate::api::conditions::Status;
+    use crate::controllers::backup::build::CONTAINER;
 
     fn running(holds: Status, reason: Reason, text: &str) -> PerconaPGBackupStatus {
         let mut status = PerconaPGBackupStatus::default();
@@ -164,6 +193,40 @@ mod tests {
         assert_eq!(told(&first, &starts), None);
         assert_eq!(told(&starts, &second), Some(Reason::OutOfMemory));
         assert_eq!(told(&works, &works), None);
+    }
+
+    #[test]
+    fn a_try_that_was_lost_while_nobody_looked_is_told_once() {
+        let read = |value| serde_json::from_value(value).unwrap();
+        let pod = |name: &str, state: serde_json::Value| -> Pod {
+            serde_json::from_value(json!({"metadata": {"name": name}, "status": {"containerStatuses": [
+                {"name": CONTAINER, "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state}]}}))
+            .unwrap()
+        };
+        let backup = json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "b"},
+            "spec": {"pgCluster": "c", "repoName": "repo1"},
+        });
+        let failed = json!({"terminated": {"exitCode": 11, "message": r#"{"exit":49}"#}});
+        let mut observed = Observed::nothing_but(read(backup), None);
+        observed.pods = vec![pod("a", failed), pod("b", json!({"running": {}}))];
+        let missed = |before: &PerconaPGBackupStatus, after: &PerconaPGBackupStatus| {
+            missed_try(&observed, before, after).map(|(_, reason, _)| reason)
+        };
+        let first = running(Status::True, Reason::InProgress, "pgBackRest is at work");
+        let second = running(
+            Status::True,
+            Reason::InProgress,
+            "pgBackRest is at work; try 2, the one before: X",
+        );
+        let starts = running(Status::False, Reason::InProgress, "Pod b is starting");
+        let lost = running(Status::False, Reason::EndpointUnreachable, "ended with 49");
+        assert_eq!(missed(&first, &second), Some(Reason::EndpointUnreachable));
+        assert_eq!(missed(&first, &starts), Some(Reason::EndpointUnreachable));
+        assert_eq!(missed(&starts, &second), None, "told when it began to start");
+        assert_eq!(missed(&lost, &starts), None, "told as it was lost");
+        assert_eq!(missed(&second, &second), None);
+        assert_eq!(missed(&first, &lost), None, "it is told by that itself");
     }
 
     #[test]

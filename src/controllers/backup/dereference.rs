@@ -11,14 +11,16 @@ use kube::{Client, ResourceExt as _};
 use super::build;
 use super::decide::state;
 use crate::api::backup::JobState;
+use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, PerconaPGCluster};
 use crate::controllers::cluster::dereference::VolumeReads;
 use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::user_files::{Sources, UserFiles};
-use crate::controllers::cluster::{dereference as cluster_reads, user_files};
+use crate::controllers::cluster::{dereference as cluster_reads, engine, user_files};
 use crate::controllers::fleet::{Fleet, Key};
 use crate::controllers::reading::{ReadError, in_time};
 use crate::controllers::turns;
+use crate::pgbackrest::access::{AccessError, RepositoryAccess};
 use crate::pgbackrest::lease::{self, Holder};
 
 /// Everything a reconcile looks at.
@@ -57,6 +59,40 @@ impl Leader {
             pod: annotation("leader")?.clone(),
             since: since.to_utc(),
         })
+    }
+}
+
+impl Observed {
+    /// How the operator reads a repository of the cluster.
+    pub fn access(
+        &self,
+        cluster: &PerconaPGCluster,
+        repository: &Repository,
+    ) -> Result<RepositoryAccess, AccessError> {
+        engine::access(
+            &Names::of(cluster),
+            repository,
+            &self.user,
+            &self.volumes.claims,
+            self.volumes.certificates.as_ref(),
+        )
+    }
+
+    /// Nothing but these is there.
+    #[cfg(test)]
+    pub fn nothing_but(backup: PerconaPGBackup, cluster: Option<PerconaPGCluster>) -> Self {
+        Self {
+            backup,
+            cluster,
+            user: UserFiles::default(),
+            volumes: VolumeReads::default(),
+            job: None,
+            pods: Vec::new(),
+            lease: None,
+            lease_job: None,
+            others: Vec::new(),
+            leader: None,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::dereference::Observed;
 use super::failure::Trouble;
 use super::fate::{own, silent_node};
 use super::source::{copied_from, shown_source};
-use super::tries::{not_running, tries, try_before};
+use super::tries::{self, not_running, try_before};
 use crate::agent::report::{BackupProgress as Reported, PROGRESS_ANNOTATION};
 use crate::api::backup::{BackupOrigin, BackupProgress, JobState, PerconaPGBackup, PerconaPGBackupStatus};
 use crate::api::conditions::{self, Status};
@@ -101,14 +101,14 @@ impl Draft<'_> {
     fn runs(&mut self, accepted: &Accepted, image: &str, progress: Option<&Progress>) {
         self.status.state = Some(JobState::Running);
         self.begun(accepted, image);
-        let text = match tries(self.observed) {
+        let text = match tries::tries(self.observed) {
             0 | 1 => "pgBackRest is at work".to_owned(),
             tries => {
                 let before = try_before(self.observed);
                 let why = before.map_or_else(String::new, |trouble| {
                     format!(", the one before: {}", trouble.reason)
                 });
-                format!("pgBackRest is at work; try {tries}{why}")
+                format!("pgBackRest is at work; {}{why}", tries::shown(tries))
             }
         };
         self.say(ConditionType::Running, Status::True, Reason::InProgress, &text);

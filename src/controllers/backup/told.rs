@@ -4,8 +4,6 @@
 //! has said takes that away. A backup without its destination would outlive the one in the repository.
 
 use super::dereference::Observed;
-use crate::controllers::cluster::engine;
-use crate::controllers::cluster::names::Names;
 
 /// Where it goes, once it has a Job.
 pub fn destination(observed: &Observed) -> Option<String> {
@@ -17,13 +15,7 @@ pub fn destination(observed: &Observed) -> Option<String> {
     let wanted = observed.backup.spec.repo_name.as_ref()?;
     let mut repositories = cluster.spec.backups.repositories().iter();
     let repository = repositories.find(|repository| repository.name == *wanted)?;
-    let access = engine::access(
-        &Names::of(cluster),
-        repository,
-        &observed.user,
-        &observed.volumes.claims,
-        observed.volumes.certificates.as_ref(),
-    );
+    let access = observed.access(cluster, repository);
     access.ok().map(|access| access.destination())
 }
 
@@ -45,8 +37,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::controllers::cluster::dereference::VolumeReads;
-    use crate::controllers::cluster::user_files::UserFiles;
     use crate::pgbackrest::ini::Ini;
     use crate::pgbackrest::user_options::UserOptions;
 
@@ -58,33 +48,23 @@ mod tests {
             files: vec![Ini::parse(secret).unwrap()],
             ..UserOptions::default()
         };
-        let read = |value| serde_json::from_value(value).unwrap();
         let job = json!({"spec": {"template": {"spec": {"containers": [{"name": "pgbackrest", "image": "postgres:18"}]}}}});
-        let mut observed = Observed {
-            backup: serde_json::from_value(json!({
-                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "b", "namespace": "n"},
-                "spec": {"pgCluster": "c", "repoName": "repo1"},
-            }))
-            .unwrap(),
-            cluster: Some(read(json!({
-                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
-                "metadata": {"name": "c", "namespace": "n", "uid": "u"},
-                "spec": {"postgresVersion": 18, "instances": [], "backups": {"pgbackrest": {
-                    "global": {"repo1-path": "/p"},
-                    "repos": [{"name": "repo1", "s3": {"bucket": "b", "endpoint": "e", "region": "r"}}]}}},
-            }))),
-            user: UserFiles {
-                options,
-                ..UserFiles::default()
-            },
-            volumes: VolumeReads::default(),
-            job: None,
-            pods: vec![],
-            lease: None,
-            lease_job: None,
-            others: vec![],
-            leader: None,
-        };
+        let backup = json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "b", "namespace": "n"},
+            "spec": {"pgCluster": "c", "repoName": "repo1"},
+        });
+        let cluster = json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster",
+            "metadata": {"name": "c", "namespace": "n", "uid": "u"},
+            "spec": {"postgresVersion": 18, "instances": [], "backups": {"pgbackrest": {
+                "global": {"repo1-path": "/p"},
+                "repos": [{"name": "repo1", "s3": {"bucket": "b", "endpoint": "e", "region": "r"}}]}}},
+        });
+        let mut observed = Observed::nothing_but(
+            serde_json::from_value(backup).unwrap(),
+            serde_json::from_value(cluster).unwrap(),
+        );
+        observed.user.options = options;
         assert_eq!(
             (destination(&observed), image(&observed)),
             (None, String::new()),

@@ -91,6 +91,11 @@ pub fn tries(observed: &Observed) -> usize {
     observed.pods.len() + usize::try_from(restarts).unwrap_or(0)
 }
 
+/// How the number of a try is told.
+pub fn shown(tries: usize) -> String {
+    format!("try {tries}")
+}
+
 /// Why the last one before the one that runs ended.
 pub fn try_before(observed: &Observed) -> Option<Trouble> {
     let (last, before) = observed.pods.split_last()?;

@@ -7,8 +7,6 @@ use super::decide::Accepted;
 use super::dereference::Observed;
 use super::failure::Trouble;
 use crate::api::Reason;
-use crate::controllers::cluster::engine;
-use crate::controllers::cluster::names::Names;
 use crate::pgbackrest::access::RepositoryAccess;
 use crate::pgbackrest::check::{self, Problem, RepositoryState, StanzaState};
 use crate::pgbackrest::failure::{FailureKind, Permanence};
@@ -35,14 +33,8 @@ pub fn access(observed: &Observed, accepted: &Accepted) -> Result<RepositoryAcce
     let Some(cluster) = &observed.cluster else {
         return Err(Trouble::new(Reason::ClusterMissing, ""));
     };
-    engine::access(
-        &Names::of(cluster),
-        &accepted.repository,
-        &observed.user,
-        &observed.volumes.claims,
-        observed.volumes.certificates.as_ref(),
-    )
-    .map_err(|error| of_problem(name, &Problem::from(&error)))
+    let access = observed.access(cluster, &accepted.repository);
+    access.map_err(|error| of_problem(name, &Problem::from(&error)))
 }
 
 fn of_problem(repository: &str, problem: &Problem) -> Trouble {

@@ -18,6 +18,13 @@ struct Version {
     object: ObjectInfo,
 }
 
+/// Behind which version a page of the listing begins.
+#[derive(Default)]
+struct Marker {
+    key: Option<String>,
+    version: Option<String>,
+}
+
 impl S3Store {
     /// The part of a listing that [`super::ObjectStore::list`] gives, of the bucket as it was then.
     pub(super) async fn list_at(
@@ -27,34 +34,25 @@ impl S3Store {
         at: DateTime<Utc>,
     ) -> Result<Page, StorageError> {
         let mut found = Vec::new();
-        let mut from = (after.map(str::to_owned), None);
+        let mut from = Marker {
+            key: after.map(str::to_owned),
+            version: None,
+        };
         loop {
-            let answer = self.versions(prefix, from).await?;
-            let more = answer.is_truncated.unwrap_or_default();
-            from = (
-                answer.next_key_marker.clone(),
-                answer.next_version_id_marker.clone(),
-            );
-            found.extend(versions_of(answer));
-            found.retain(|version| after.is_none_or(|after| version.object.name.as_str() > after));
-            if !more {
-                let objects = standing(found, at).into_values().map(|version| version.object);
-                return Ok(Page {
-                    objects: objects.collect(),
-                    next: None,
-                });
-            }
+            let (page, next) = self.versions(prefix, from).await?;
+            let behind = |version: &Version| after.is_none_or(|after| version.object.name.as_str() > after);
+            found.extend(page.into_iter().filter(behind));
+            let Some(next) = next else {
+                return Ok(page_of(found, at, None));
+            };
+            from = next;
             // Of the last name there may be more.
             let last = found.iter().map(|version| version.object.name.clone()).max();
-            let mut whole = found.clone();
-            whole.retain(|version| Some(&version.object.name) != last.as_ref());
-            let next = whole.iter().map(|version| version.object.name.clone()).max();
-            if next.is_some() {
-                let objects = standing(whole, at).into_values().map(|version| version.object);
-                return Ok(Page {
-                    objects: objects.collect(),
-                    next,
-                });
+            let whole = |version: &Version| Some(&version.object.name) < last.as_ref();
+            let name = |version: &Version| version.object.name.clone();
+            if let Some(next) = found.iter().filter(|version| whole(version)).map(name).max() {
+                found.retain(whole);
+                return Ok(page_of(found, at, Some(next)));
             }
         }
     }
@@ -62,21 +60,14 @@ impl S3Store {
     /// The version of an object that stood then.
     pub(super) async fn version_at(&self, name: &str, at: DateTime<Utc>) -> Result<String, StorageError> {
         let mut found = Vec::new();
-        let mut from = (None, None);
-        loop {
-            let answer = self.versions(name, from).await?;
-            let more = answer.is_truncated.unwrap_or_default();
-            from = (
-                answer.next_key_marker.clone(),
-                answer.next_version_id_marker.clone(),
-            );
-            let page = versions_of(answer);
+        let mut from = Some(Marker::default());
+        while let Some(marker) = from.take() {
+            let (page, next) = self.versions(name, marker).await?;
             // Longer names follow it.
-            let passed = page.iter().any(|version| version.object.name != name);
-            found.extend(page.into_iter().filter(|version| version.object.name == name));
-            if passed || !more {
-                break;
+            if page.iter().all(|version| version.object.name == name) {
+                from = next;
             }
+            found.extend(page.into_iter().filter(|version| version.object.name == name));
         }
         let version = standing(found, at).remove(name).and_then(|version| version.id);
         version.ok_or_else(|| {
@@ -85,20 +76,36 @@ impl S3Store {
         })
     }
 
+    /// A page of versions, and where the next one begins.
     async fn versions(
         &self,
         prefix: &str,
-        (key, version): (Option<String>, Option<String>),
-    ) -> Result<ListObjectVersionsOutput, StorageError> {
-        self.client
+        from: Marker,
+    ) -> Result<(Vec<Version>, Option<Marker>), StorageError> {
+        let answer = self
+            .client
             .list_object_versions()
             .bucket(&self.bucket)
             .prefix(prefix)
-            .set_key_marker(key)
-            .set_version_id_marker(version)
+            .set_key_marker(from.key)
+            .set_version_id_marker(from.version)
             .send()
             .await
-            .map_err(|error| self.error("list", prefix, &error))
+            .map_err(|error| self.error("list", prefix, &error))?;
+        let next = answer.is_truncated.unwrap_or_default().then(|| Marker {
+            key: answer.next_key_marker.clone(),
+            version: answer.next_version_id_marker.clone(),
+        });
+        Ok((versions_of(answer), next))
+    }
+}
+
+/// What stood then of these versions.
+fn page_of(found: Vec<Version>, at: DateTime<Utc>, next: Option<String>) -> Page {
+    let objects = standing(found, at).into_values().map(|version| version.object);
+    Page {
+        objects: objects.collect(),
+        next,
     }
 }
 

@@ -3,35 +3,13 @@
 set -euo pipefail
 work=$1
 shift
-export PGDATA=/pgdata/pg18 PGHOST=/tmp/postgres TZ=UTC
-mkdir -m 700 -p /tmp/postgres "$PGDATA"
+mkdir -m 700 -p "$PGDATA"
 pgbackrest --stanza=db --pg1-path="$PGDATA" --target-action=promote "$@" restore
 
-# Not the cluster's own files: they name certificates that are not here.
-cat >/tmp/postgresql.conf <<X
-data_directory = '$PGDATA'
-hba_file = '/tmp/pg_hba.conf'
-ident_file = '/tmp/pg_ident.conf'
-listen_addresses = ''
-unix_socket_directories = '/tmp/postgres'
-autovacuum = off
-hot_standby = off
-wal_level = logical
-archive_mode = $([ "$work" = more ] && echo on || echo off)
-archive_command = 'pgbackrest --stanza=db --pg1-path=$PGDATA archive-push "%p"'
-X
-echo 'local all all trust' >/tmp/pg_hba.conf
-: >/tmp/pg_ident.conf
+configure "archive_mode = $([ "$work" = more ] && echo on || echo off)" 'autovacuum = off' \
+  "archive_command = 'pgbackrest --stanza=db --pg1-path=$PGDATA archive-push \"%p\"'"
+recover
 sql() { psql -qXAt -v ON_ERROR_STOP=1 -U postgres postgres; }
-if ! pg_ctl -w -t 120 -o '-c config_file=/tmp/postgresql.conf' -l /tmp/postgres.log start >/dev/null; then
-  grep -E 'FATAL|LOG:  (recovery|starting|restored|redo)' /tmp/postgres.log
-  exit 1
-fi
-# Until the end of recovery nobody may connect, and a recovery that fails ends the server.
-until echo 'select 1' | sql >/dev/null 2>&1; do
-  pg_ctl status >/dev/null || { grep -E 'FATAL|LOG:  (recovery|starting|redo)' /tmp/postgres.log; exit 1; }
-  sleep 0.1
-done
 
 archived() {
   local segment

@@ -173,10 +173,9 @@ impl Scenario {
     /// end, so it runs for half a minute on any machine, with the locks held and no load. Until the scenario ends.
     pub async fn slow_down(&self, cluster: &Cluster) {
         // A segment that waits would start pgBackRest's asynchronous process, and that takes along whatever comes then.
-        let finished = cluster
-            .segment_with(self, "select pg_logical_emit_message(false, 'e2e', '')")
+        cluster
+            .archived_with(self, "select pg_logical_emit_message(false, 'e2e', '')")
             .await;
-        cluster.archived(self, &finished).await;
         let command = self.sql(cluster, "show archive_command").await;
         let slow = format!("sleep 12; {command}").replace('\'', "''");
         let alter = format!("alter system set archive_command = '{slow}';\nselect pg_reload_conf();");

@@ -22,7 +22,7 @@ pub use four::{Four, REPOSITORIES};
 pub use operator::{Operator, metrics as operator_metrics, namespace as operator_namespace};
 pub use oracle::image;
 pub use programs::{kubectl_exec, run};
-pub use restore::status as restore_status;
+pub use restore::{as_target, status as restore_status};
 pub use scenario::Scenario;
 pub use stores::Stores;
 pub use wait::condition;

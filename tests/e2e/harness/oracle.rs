@@ -35,6 +35,18 @@ impl Scenario {
         logs
     }
 
+    /// Runs a script of a restore by hand, as [`Scenario::by_hand`] does, with what `recovery.sh` defines.
+    pub async fn recovery_by_hand(
+        &self,
+        cluster: &Cluster,
+        script: &str,
+        arguments: &[&str],
+    ) -> (bool, String) {
+        let script = format!("{}\n{script}", include_str!("recovery.sh"));
+        let command = [&["bash", "-c", &script, "by-hand"], arguments].concat();
+        self.by_hand(cluster, &command).await
+    }
+
     /// Runs a command in a pod that has PostgreSQL, pgBackRest, the configuration for the bucket and an empty `/pgdata`;
     /// whether it ended well, and what it said.
     pub async fn by_hand(&self, cluster: &Cluster, command: &[&str]) -> (bool, String) {

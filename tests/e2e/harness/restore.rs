@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use holdfast::api::{PerconaPGRestore, PerconaPGRestoreStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
@@ -14,6 +15,11 @@ use super::{Scenario, minutes, seconds};
 /// The status, empty when there is none yet.
 pub fn status(restore: &PerconaPGRestore) -> PerconaPGRestoreStatus {
     restore.status.clone().unwrap_or_default()
+}
+
+/// As `spec.target.time`, to the microsecond, as PostgreSQL keeps the times of commits.
+pub fn as_target(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }
 
 impl Scenario {

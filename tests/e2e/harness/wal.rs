@@ -1,5 +1,7 @@
 //! WAL as PostgreSQL itself sees it: which segment was finished, and whether it counts as archived.
 
+use holdfast::domain::wal::Lsn;
+
 use super::{Cluster, Scenario, minutes, seconds};
 
 impl Cluster {
@@ -13,6 +15,18 @@ impl Cluster {
             .nth(1)
             .expect("a name and a position")
             .to_owned()
+    }
+
+    /// Runs this, and waits until what it wrote is archived.
+    pub async fn archived_with(&self, scenario: &Scenario, sql: &str) {
+        let segment = self.segment_with(scenario, sql).await;
+        self.archived(scenario, &segment).await;
+    }
+
+    /// Where it writes, in bytes.
+    pub async fn position(&self, scenario: &Scenario) -> u64 {
+        let said = scenario.sql(self, "select pg_current_wal_lsn()").await;
+        said.parse::<Lsn>().unwrap().0
     }
 
     /// Whether PostgreSQL takes a segment for archived.

@@ -17,8 +17,7 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
         scenario.succeeded("app-repo1-initial", minutes(5)).await;
         scenario.sql(&app, "create table t as select generate_series(1, 1000) i").await;
         let first = app.segment_with(scenario, "insert into t values (0)").await;
-        let last = app.segment_with(scenario, "insert into t values (-1)").await;
-        app.archived(scenario, &last).await;
+        app.archived_with(scenario, "insert into t values (-1)").await;
         let claims = scenario.claims().await;
         app.change(
             scenario,
@@ -55,8 +54,7 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
 
         // A segment that is gone, with a target behind it: known before anything is restored.
         let now = scenario.sql(&app, "select clock_timestamp()").await;
-        let after = app.segment_with(scenario, "insert into t values (-2)").await;
-        app.archived(scenario, &after).await;
+        app.archived_with(scenario, "insert into t values (-2)").await;
         let directory = format!("archive/db/18-1/{}", &first[..16]);
         let taken = app.take_away(scenario, &directory, &first);
         let missing = json!({ "drill": "full", "target": { "time": now } });

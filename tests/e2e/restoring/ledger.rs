@@ -95,8 +95,7 @@ impl<'a> Ledger<'a> {
     pub async fn ready(&self) {
         self.cluster.ready(self.scenario, minutes(3)).await;
         let touch = "create table if not exists after (); drop table after";
-        let segment = self.cluster.segment_with(self.scenario, touch).await;
-        self.cluster.archived(self.scenario, &segment).await;
+        self.cluster.archived_with(self.scenario, touch).await;
     }
 
     /// Restores, and all instances are there again.

@@ -7,7 +7,7 @@ use holdfast::api::backup::JobState;
 use holdfast::domain::wal::Lsn;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Request, Scenario, condition, minutes};
+use crate::harness::{Cluster, Request, Scenario, as_target, condition, minutes};
 
 const BY_HAND: &str = include_str!("verdicts/by_hand.sh");
 const TARGETS: usize = 50;
@@ -70,7 +70,7 @@ impl<'a> Life<'a> {
         app.commits_nothing_by_itself(scenario).await;
         scenario.sql(&app, "create table written (n int)").await;
         let begun = Utc::now();
-        let mut at = vec![position(scenario, &app).await - SEGMENT];
+        let mut at = vec![app.position(scenario).await - SEGMENT];
 
         commits(scenario, &app, &mut at, 4).await;
         let middle = scenario.sql(&app, "select clock_timestamp()").await;
@@ -101,7 +101,7 @@ impl<'a> Life<'a> {
         commits(scenario, &app, &mut at, 4).await;
         archived(scenario, &app).await;
         let ended = Utc::now();
-        at.push(position(scenario, &app).await + SEGMENT);
+        at.push(app.position(scenario).await + SEGMENT);
         let gap = |cluster: &holdfast::api::PerconaPGCluster| {
             let conditions = cluster.status.clone().unwrap_or_default().conditions;
             condition(&conditions, "WALContinuous").is_some_and(|found| found.0 == "False")
@@ -133,7 +133,7 @@ impl<'a> Life<'a> {
         let time = || {
             let reach = (self.times[1] - self.times[0]).num_microseconds().unwrap();
             let at = self.times[0] + TimeDelta::microseconds(rand::random_range(0..reach));
-            at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
+            as_target(at)
         };
         let position = || Lsn(self.positions[rand::random_range(0..self.positions.len())]).to_string();
         let timeline = self.timelines[number / 10 % 2].to_string();
@@ -160,12 +160,8 @@ impl<'a> Life<'a> {
                 self.wanted(target)
             })
             .collect();
-        let all = tried.iter().flatten().map(String::as_str);
-        let command: Vec<&str> = ["bash", "-c", BY_HAND, "by-hand"]
-            .into_iter()
-            .chain(all)
-            .collect();
-        let (well, said) = self.scenario.by_hand(&self.cluster, &command).await;
+        let all: Vec<&str> = tried.iter().flatten().map(String::as_str).collect();
+        let (well, said) = self.scenario.recovery_by_hand(&self.cluster, BY_HAND, &all).await;
         let verdicts: Vec<&str> = said
             .lines()
             .filter(|line| *line == "REACHED" || line.starts_with("NOT "))
@@ -252,7 +248,7 @@ fn chosen(status: &PerconaPGRestoreStatus) -> String {
 async fn commits(scenario: &Scenario, app: &Cluster, at: &mut Vec<u64>, rows: usize) -> String {
     let mut last = String::new();
     for _ in 0..rows {
-        at.push(position(scenario, app).await);
+        at.push(app.position(scenario).await);
         last = app.segment_with(scenario, "insert into written values (1)").await;
     }
     last
@@ -261,9 +257,4 @@ async fn commits(scenario: &Scenario, app: &Cluster, at: &mut Vec<u64>, rows: us
 async fn archived(scenario: &Scenario, app: &Cluster) {
     let last = commits(scenario, app, &mut Vec::new(), 1).await;
     app.archived(scenario, &last).await;
-}
-
-async fn position(scenario: &Scenario, app: &Cluster) -> u64 {
-    let said = scenario.sql(app, "select pg_current_wal_lsn()").await;
-    said.parse::<Lsn>().unwrap().0
 }

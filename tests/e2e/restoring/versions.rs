@@ -22,11 +22,9 @@ async fn what_was_deleted_and_overwritten_in_the_repository_is_restored_from_as_
         app.ready(scenario, minutes(5)).await;
         scenario.succeeded("app-repo1-initial", minutes(5)).await;
         let table = "create table t as select 1 i";
-        let segment = app.segment_with(scenario, table).await;
-        app.archived(scenario, &segment).await;
+        app.archived_with(scenario, table).await;
         let reached = scenario.sql(&app, "select clock_timestamp()").await;
-        let next = app.segment_with(scenario, "insert into t values (2)").await;
-        app.archived(scenario, &next).await;
+        app.archived_with(scenario, "insert into t values (2)").await;
         let before = scenario
             .sql(
                 &app,

@@ -36,18 +36,7 @@ fn cluster() -> PerconaPGCluster {
 }
 
 fn observed(backup: PerconaPGBackup) -> Observed {
-    Observed {
-        backup,
-        cluster: Some(cluster()),
-        user: crate::controllers::cluster::user_files::UserFiles::default(),
-        volumes: crate::controllers::cluster::dereference::VolumeReads::default(),
-        job: None,
-        pods: vec![],
-        lease: None,
-        lease_job: None,
-        others: vec![],
-        leader: None,
-    }
+    Observed::nothing_but(backup, Some(cluster()))
 }
 
 fn reason(step: &Step) -> (&'static str, Option<Reason>) {

@@ -1,8 +1,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controllers::cluster::dereference::VolumeReads;
-use crate::controllers::cluster::user_files::UserFiles;
 use crate::pgbackrest::repository::{BackupEntry, WalEvidence};
 
 fn evidence(from_standby: bool) -> BackupEvidence {
@@ -21,27 +19,20 @@ fn evidence(from_standby: bool) -> BackupEvidence {
 }
 
 fn observed(replicas: i32, options: &[&str], pods: Vec<Pod>) -> Observed {
-    Observed {
-        backup: serde_json::from_value(json!({
-            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "one"},
-            "spec": {"pgCluster": "app", "repoName": "repo1", "options": options},
-        }))
-        .unwrap(),
-        cluster: serde_json::from_value(json!({
-            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "app"},
-            "spec": {"postgresVersion": 18, "backups": {"pgbackrest": {"repos": []}},
-                "instances": [{"name": "a", "replicas": replicas, "dataVolumeClaimSpec": {}}]},
-        }))
-        .unwrap(),
-        user: UserFiles::default(),
-        volumes: VolumeReads::default(),
-        job: None,
-        pods,
-        lease: None,
-        lease_job: None,
-        others: vec![],
-        leader: None,
-    }
+    let backup = json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": {"name": "one"},
+        "spec": {"pgCluster": "app", "repoName": "repo1", "options": options},
+    });
+    let cluster = json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "app"},
+        "spec": {"postgresVersion": 18, "backups": {"pgbackrest": {"repos": []}},
+            "instances": [{"name": "a", "replicas": replicas, "dataVolumeClaimSpec": {}}]},
+    });
+    let nothing_else = Observed::nothing_but(
+        serde_json::from_value(backup).unwrap(),
+        serde_json::from_value(cluster).unwrap(),
+    );
+    Observed { pods, ..nothing_else }
 }
 
 fn pod(progress: &Value) -> Pod {

@@ -8,23 +8,13 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 fn observed(pods: Vec<Pod>) -> Observed {
-    Observed {
-        backup: serde_json::from_value(json!({
-            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup",
-            "metadata": {"name": "one", "namespace": "n", "uid": "u", "generation": 1},
-            "spec": {"pgCluster": "c", "repoName": "repo1"},
-        }))
-        .unwrap(),
-        cluster: None,
-        user: crate::controllers::cluster::user_files::UserFiles::default(),
-        volumes: crate::controllers::cluster::dereference::VolumeReads::default(),
-        job: None,
-        pods,
-        lease: None,
-        lease_job: None,
-        others: vec![],
-        leader: None,
-    }
+    let backup = json!({
+        "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup",
+        "metadata": {"name": "one", "namespace": "n", "uid": "u", "generation": 1},
+        "spec": {"pgCluster": "c", "repoName": "repo1"},
+    });
+    let nothing_else = Observed::nothing_but(serde_json::from_value(backup).unwrap(), None);
+    Observed { pods, ..nothing_else }
 }
 
 fn accepted() -> Accepted {

@@ -1,19 +1,20 @@
 //! One PostgreSQL server: its `StatefulSet` and its claims.
 
+mod claims;
 mod restore;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, HTTPGetAction, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
-    PodTemplateSpec, Probe, Volume, VolumeMount,
+    Container, EnvVar, HTTPGetAction, PodSpec, PodTemplateSpec, Probe, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+pub use self::claims::claims;
 pub use self::restore::{Place, Placement, Restoring, SourceFiles, restore_pod};
-use super::metadata::{annotations, labels, lasting, owned, with};
+use super::metadata::{annotations, labels, owned, with};
 use super::patroni::local_key;
 use super::pgbackrest;
 use super::pod::{
@@ -21,10 +22,10 @@ use super::pod::{
     from_secret, init_container, limited_empty_dir, mount, port, projected, read_only, shared_memory,
 };
 use crate::controllers::cluster::names::{
-    ANNOTATION_AWAITS_DATA, ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE,
-    LABEL_INSTANCE_SET, LABEL_PATRONI, LABEL_ROLE, Names, paths,
+    ANNOTATION_LED_LAST, LABEL_CLUSTER, LABEL_DATA, LABEL_INSTANCE, LABEL_INSTANCE_SET, LABEL_PATRONI, Names,
+    paths,
 };
-use crate::controllers::cluster::validated::{Instance, InstanceSet, Stopped, ValidatedCluster};
+use crate::controllers::cluster::validated::{Instance, InstanceSet, ValidatedCluster};
 use crate::pgbackrest::configuration::{FILE_NAME, INSTANCE_KEY, SERVER_FILE_NAME, SERVER_KEY};
 
 /// The `StatefulSet` of one instance; nothing only if its set does not exist, which validation excludes.
@@ -346,78 +347,5 @@ fn probe(cluster: &ValidatedCluster, path: &str) -> Probe {
         success_threshold: Some(1),
         failure_threshold: Some((ttl / period).max(1)),
         ..Probe::default()
-    }
-}
-
-/// Claims of every instance. They have no owner: data outlives the cluster unless a finalizer says otherwise.
-pub fn claims(cluster: &ValidatedCluster) -> Vec<PersistentVolumeClaim> {
-    let mut claims = Vec::new();
-    for instance in &cluster.instances {
-        let Some(set) = cluster.set_of(instance) else {
-            continue;
-        };
-        claims.push(claim(
-            cluster,
-            set,
-            instance,
-            Names::data_claim(&instance.name),
-            "pgdata",
-            &set.data_claim,
-        ));
-        if let Some(wal) = &set.wal_claim {
-            claims.push(claim(
-                cluster,
-                set,
-                instance,
-                Names::wal_claim(&instance.name),
-                "pgwal",
-                wal,
-            ));
-        }
-        for (name, wanted) in &set.tablespaces {
-            let own = Names::tablespace_claim(&instance.name, name);
-            claims.push(claim(cluster, set, instance, own, "tablespace", wanted));
-        }
-    }
-    claims
-}
-
-fn claim(
-    cluster: &ValidatedCluster,
-    set: &InstanceSet,
-    instance: &Instance,
-    name: String,
-    role: &str,
-    wanted: &PersistentVolumeClaimSpec,
-) -> PersistentVolumeClaim {
-    let labels = labels(
-        cluster,
-        "pg",
-        &[
-            (LABEL_INSTANCE_SET, &set.name),
-            (LABEL_INSTANCE, &instance.name),
-            (LABEL_DATA, "postgres"),
-            (LABEL_ROLE, role),
-        ],
-        Some(&set.metadata),
-    );
-    // Of an existing claim only the requested size can change; the rest is repeated, since what an apply leaves out it removes.
-    let spec = match instance.existing_claims.get(&name) {
-        Some(existing) => PersistentVolumeClaimSpec {
-            resources: wanted.resources.clone(),
-            ..existing.clone()
-        },
-        None => wanted.clone(),
-    };
-    let mut metadata = lasting(cluster, name, "pg");
-    metadata.labels = Some(labels);
-    if cluster.stopped == Some(Stopped::AwaitsData) {
-        let annotations = metadata.annotations.get_or_insert_default();
-        annotations.insert(ANNOTATION_AWAITS_DATA.to_owned(), "true".to_owned());
-    }
-    PersistentVolumeClaim {
-        metadata,
-        spec: Some(spec),
-        status: None,
     }
 }
