@@ -43,8 +43,31 @@ pub struct InstanceReport {
     /// Absent on replicas and while PostgreSQL does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archiver: Option<ArchiverReport>,
+    /// Present on the leader of a standby.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standby: Option<StandbyReport>,
     /// What could not be applied, in the order of application.
     pub problems: Vec<Problem>,
+}
+
+/// What the leader of a standby has applied of what it follows.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StandbyReport {
+    /// When this was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+    /// A primary sends WAL to it.
+    pub streaming: bool,
+    /// Up to where WAL is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<String>,
+    /// Time of the last commit that is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed_until: Option<DateTime<Utc>>,
+    /// Up to where the primary says that it has written WAL; absent where none sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
 }
 
 /// Whether the stanza exists in one repository.

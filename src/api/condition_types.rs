@@ -34,6 +34,10 @@ pub enum ConditionType {
     RetentionHealthy,
     /// Cluster: a data directory exists, initialised or restored.
     PostgresDataInitialized,
+    /// Cluster: a standby applies what the cluster that it follows has written; absent where it is none.
+    StandbyFollowing,
+    /// Cluster: a standby is farther behind than `spec.standby.maxAcceptableLag`; absent without one.
+    StandbyLagging,
     /// Cluster: users and databases are as the specification says.
     UsersApplied,
     /// Cluster: `PgBouncer` serves.
@@ -87,6 +91,8 @@ impl ConditionType {
         Self::SchedulesHealthy,
         Self::RetentionHealthy,
         Self::PostgresDataInitialized,
+        Self::StandbyFollowing,
+        Self::StandbyLagging,
         Self::UsersApplied,
         Self::ProxyAvailable,
         Self::TlsSecretsReady,
@@ -124,6 +130,8 @@ impl ConditionType {
             Self::SchedulesHealthy => "SchedulesHealthy",
             Self::RetentionHealthy => "RetentionHealthy",
             Self::PostgresDataInitialized => "PostgresDataInitialized",
+            Self::StandbyFollowing => "StandbyFollowing",
+            Self::StandbyLagging => "StandbyLagging",
             Self::UsersApplied => "UsersApplied",
             Self::ProxyAvailable => "ProxyAvailable",
             Self::TlsSecretsReady => "TLSSecretsReady",

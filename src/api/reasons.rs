@@ -261,6 +261,36 @@ words! {
             "Set spec.unmanaged to false.";
         /// Backups are switched off for the cluster.
         BackupsDisabled: "The cluster is not backed up.", "Set spec.backups.enabled to true and configure a repository.";
+        /// The cluster is a standby: it follows another one, and takes no writes.
+        ClusterIsStandby: "Its data, users and databases are those of the cluster that it follows. It takes no backups and removes none, and schedules do not run.",
+            "Ask the cluster that it follows; or promote this one: stop the other and set spec.standby.enabled to false.";
+        /// The standby applies what arrives in the repository.
+        FollowsRepository: "It is behind by what has not been archived yet: up to archive_timeout, a minute by default.",
+            "Nothing. With spec.standby.host it streams, and is closer.";
+        /// The standby streams from the primary that it follows.
+        FollowsHost: "It is behind by as much as the network is.",
+            "Nothing.";
+        /// The standby does not follow: nobody leads it.
+        StandbyNotFollowing: "What it has stays; what the cluster that it follows writes does not arrive.",
+            "Look at the instance Pods, their logs, and at what the message names.";
+        /// There is nothing that the standby could begin with.
+        StandbySourceMissing: "Nothing was made. The cluster that it is to follow is not affected.",
+            "See the message: its repository must be reachable and hold a backup, or its host must be given.";
+        /// The cluster has data of its own, and is to become a standby.
+        StandbyHasOwnData: "Nothing was changed: to follow another cluster means to give up what only this one has.",
+            "Make a new standby under another name, and remove this cluster once nobody needs its data.";
+        /// The standby is not promoted: the cluster that it follows is still at work.
+        PromotionRefused: "Nothing was changed: it goes on following. Two clusters that take writes would have two histories, of which one is lost.",
+            "Stop the other one (spec.pause), and see it stopped; this one is promoted by itself then. For a copy beside it, use spec.dataSource.";
+        /// The cluster is not started: another one takes writes on the same database, and archives to the same place.
+        AnotherTakesWrites: "Nothing was changed, and its volumes are as they were. Two clusters that take writes would have two histories, of which one is lost.",
+            "If the other one is to stay, remove this cluster, and make a new one with spec.standby; else stop the other one (spec.pause).";
+        /// The standby is farther behind than spec.standby.maxAcceptableLag.
+        LagDetected: "If the other cluster were lost now, so would be the commits that have not arrived.",
+            "See whether the other cluster archives (its condition ArchivingHealthy), and whether this one's network and volumes keep up.";
+        /// The standby is near enough.
+        LagNotDetected: "If the other cluster were lost now, no more would be lost than spec.standby.maxAcceptableLag allows.",
+            "Nothing.";
         /// The primary cannot be reached.
         PrimaryUnreachable: "No backup can be taken while it lasts; earlier ones are not affected.",
             "Look at the instance Pods and at Patroni.";

@@ -28,6 +28,7 @@ pub const SUPPORTED: &[&str] = &[
     "tlsOnly",
     "pause",
     "autoCreateUserSchema",
+    "standby",
     "expose",
     "exposeReplicas",
     "authentication",

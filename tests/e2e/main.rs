@@ -16,6 +16,7 @@ mod archiving;
 mod backups;
 mod day;
 mod failovers;
+mod following;
 mod harness;
 mod interruptions;
 mod jobs;

@@ -12,6 +12,7 @@ use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
+use super::following::Following;
 use super::observe::{Observation, Writes, observe};
 use super::patroni::Patroni;
 use super::sql::connection::{Socket, SqlError};
@@ -21,7 +22,7 @@ use super::{CERTIFICATES, PATRONI_CONFIGURATION, apply};
 use crate::agent::desired::Desired;
 use crate::agent::environment::InstanceEnvironment;
 use crate::agent::fingerprint::Fingerprint;
-use crate::agent::report::{ArchiverReport, Problem, StanzaReport};
+use crate::agent::report::{ArchiverReport, Problem, StandbyReport, StanzaReport};
 
 /// So many files that wait are more than usually do.
 const PILE: i64 = 8;
@@ -35,6 +36,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_s
 pub struct Local {
     /// Absent while it does not answer.
     pub observation: Option<Observation>,
+    /// What it follows, where it leads a standby.
+    pub standby: Option<StandbyReport>,
     /// Revision that is fully applied.
     pub revision: Option<String>,
     /// What could not be applied.
@@ -68,6 +71,7 @@ pub struct DatabaseLoop {
     ready: bool,
     writes: Writes,
     wal: WalRoom,
+    following: Following,
 }
 
 impl DatabaseLoop {
@@ -98,6 +102,7 @@ impl DatabaseLoop {
             stanzas,
             ready: false,
             writes: Writes::default(),
+            following: Following::default(),
             wal: WalRoom::of(&environment.data_directory, &environment.tablespaces),
         }
     }
@@ -136,8 +141,20 @@ impl DatabaseLoop {
         };
         self.reload_changed_files().await;
         let desired = self.known.borrow_and_update().desired.clone();
-        let Some(desired) = desired.filter(|_| !observation.in_recovery) else {
+        if observation.in_recovery {
             self.applied = None;
+            let standby = match (&self.connection, &desired) {
+                (Some(client), Some(desired)) => self.following.look(client, &self.patroni, desired).await,
+                _ => None,
+            };
+            return Local {
+                observation: Some(observation),
+                standby,
+                ..Local::default()
+            };
+        }
+        self.following = Following::default();
+        let Some(desired) = desired else {
             return Local {
                 observation: Some(observation),
                 ..Local::default()
@@ -161,6 +178,7 @@ impl DatabaseLoop {
         self.applied = Some(due);
         Local {
             observation: Some(observation),
+            standby: None,
             revision,
             problems,
         }

@@ -7,6 +7,7 @@ pub mod apply;
 mod archiving;
 mod configuration;
 mod database_loop;
+mod following;
 pub mod observe;
 pub mod patroni;
 mod publish;

@@ -150,6 +150,7 @@ fn report(
                 failure: failure.filter(|_| archiver.is_failing()).cloned(),
                 ..archiver
             }),
+        standby: local.standby.clone(),
         problems,
     }
 }

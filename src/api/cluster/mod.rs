@@ -182,6 +182,17 @@ pub struct PerconaPGClusterSpec {
 }
 
 impl PerconaPGCluster {
+    /// It follows another cluster, or did so and is not promoted yet: what is in its repositories is another's.
+    #[must_use]
+    pub fn is_standby(&self) -> bool {
+        let wanted = self.spec.standby.as_ref().is_some_and(|standby| standby.enabled);
+        wanted
+            || self
+                .status
+                .as_ref()
+                .is_some_and(|status| status.standby.is_some())
+    }
+
     /// The identity of its database, as far as it was ever known.
     #[must_use]
     pub fn system_identifier(&self) -> Option<u64> {

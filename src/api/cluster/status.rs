@@ -295,9 +295,18 @@ pub struct StandbyStatus {
     /// When this was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_last_computed_at: Option<Time>,
-    /// Bytes of WAL.
+    /// Bytes of WAL between what is known to be there and what is applied; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_bytes: Option<i64>,
+    /// Seconds between the last commit that is known to be there and the last that is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
+    /// Up to where WAL is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_lsn: Option<String>,
+    /// Time of the last commit that is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_until: Option<Time>,
 }
 
 /// One replica by logical replication.

@@ -53,10 +53,7 @@ fn trouble(context: &Context, uid: &str, repository: &str) -> Option<Trouble> {
             reason: trouble.reason,
             message: trouble.what,
         }),
-        Ok(Content {
-            system_identifier: None,
-            ..
-        }) => Some(Trouble {
+        Ok(Content { database: None, .. }) => Some(Trouble {
             reason: Reason::StanzaMissing,
             message: "it holds no stanza yet".to_owned(),
         }),

@@ -111,7 +111,8 @@ async fn same_backups(
     if !news.fresh {
         return Ok(());
     }
-    if observed.cluster.system_identifier() != Some(picture.database.system_id) {
+    let own = observed.cluster.system_identifier() == Some(picture.database.system_id);
+    if !own || observed.cluster.is_standby() {
         return Ok(());
     }
     let place = Place {

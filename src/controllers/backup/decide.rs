@@ -185,6 +185,10 @@ fn accept(backup: &PerconaPGBackup, cluster: Option<&PerconaPGCluster>) -> Resul
         let what = format!("spec.unmanaged of {name} is true");
         return Err(Refused::Yet(Reason::ClusterUnmanaged, what));
     }
+    if cluster.is_standby() {
+        let what = format!("{name} follows another cluster, and takes no backups");
+        return Err(now(Reason::ClusterIsStandby, what));
+    }
     if !cluster.spec.backups.is_enabled() {
         let what = format!("spec.backups.enabled of {name} is false");
         return Err(now(Reason::BackupsDisabled, what));

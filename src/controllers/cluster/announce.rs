@@ -138,6 +138,7 @@ fn passes(reason: &str) -> bool {
         Reason::StanzaMissing,
         Reason::InstancesNotReady,
         Reason::PrimaryUnreachable,
+        Reason::ClusterIsStandby,
     ]
     .iter()
     .any(|passing| passing.as_str() == reason)
@@ -153,6 +154,7 @@ fn changed(before: &[Condition], after: &[Condition]) -> Vec<Told> {
         let bad_when = [
             ConditionType::UnsupportedFields,
             ConditionType::RepositoryVolumesKept,
+            ConditionType::StandbyLagging,
         ]
         .iter()
         .any(|kind| kind.as_str() == condition.type_);

@@ -20,13 +20,14 @@ use super::build::repository_job::{Frame, RepositoryJob, Work, last_words};
 use super::dereference::{read_sources, volume_reads};
 use super::finalize::delete_all;
 use super::names::{FIELD_MANAGER, LABEL_CLUSTER, Names};
+use super::neighbours::same_store;
 use super::reconcile::{Failure, Shared};
 use super::validate::{Existence, ImageDefaults, validate};
 use super::validated::{Repo, ValidatedCluster};
 use super::{engine, user_files};
 use crate::agent::report::BackupOutcome;
 use crate::api::names::{LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_DELETE, LABEL_PGBACKREST_EXPIRE, STANZA};
-use crate::api::repository::{Repository, Store};
+use crate::api::repository::Repository;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason};
 use crate::controllers::backup::{ended, job_ended};
 use crate::controllers::turns::{Turn, Turns};
@@ -53,6 +54,19 @@ pub async fn step(
         tell(shared, cluster, EventType::Normal, Reason::BackupsDeleted, text).await;
         return forget_objects(shared, cluster, names).await.map(|()| None);
     };
+    if cluster.is_standby() {
+        let text =
+            "this cluster is a standby: what is in the repositories is another's, and nothing is removed";
+        tell(
+            shared,
+            cluster,
+            EventType::Normal,
+            Reason::BackupsNotDeleted,
+            text,
+        )
+        .await;
+        return forget_objects(shared, cluster, names).await.map(|()| None);
+    }
     if !commands_ended(shared, names).await? {
         return Ok(Some(NEXT_STEP));
     }
@@ -284,18 +298,6 @@ async fn sharer(
     };
     let found = others.iter().find(uses_it);
     Ok(found.map(|other| format!("{}/{}", other.namespace().unwrap_or_default(), other.name_any())))
-}
-
-/// Paths may be set in files that are not read here, so the same bucket is enough. A volume is one cluster's own.
-fn same_store(one: &Repository, other: &Repository) -> bool {
-    match (one.store(), other.store()) {
-        (Some(Store::S3(one)), Some(Store::S3(other))) => {
-            one.bucket == other.bucket && one.endpoint == other.endpoint
-        }
-        (Some(Store::Azure(one)), Some(Store::Azure(other))) => one.container == other.container,
-        (Some(Store::Gcs(one)), Some(Store::Gcs(other))) => one.bucket == other.bucket,
-        _ => false,
-    }
 }
 
 /// The objects of backups that are there no more.

@@ -48,6 +48,28 @@ pub struct Observed {
     pub bootstraps: Vec<PerconaPGRestore>,
 }
 
+#[cfg(test)]
+impl Observed {
+    /// Nothing but the cluster is there.
+    pub fn nothing_but(cluster: PerconaPGCluster) -> Self {
+        Self {
+            cluster: Arc::new(cluster),
+            stateful_sets: Vec::new(),
+            pods: Vec::new(),
+            claims: Vec::new(),
+            volume_claims: Vec::new(),
+            repo_host: None,
+            pooler: None,
+            leader: None,
+            leader_address: None,
+            certificates: None,
+            sources: Sources::new(),
+            backups: Vec::new(),
+            bootstraps: Vec::new(),
+        }
+    }
+}
+
 /// Reads everything: what the watches show, and from the API server what they do not.
 pub async fn dereference(
     client: &Client,

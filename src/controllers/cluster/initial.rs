@@ -40,7 +40,13 @@ pub fn next(
 ) -> Step {
     let backups_to = cluster.backups.as_ref();
     let suspended = backups_to.is_some_and(|to| to.suspended().any(|repo| repo.name == verdict.repo));
-    if !verdict.stanza || !verdict.empty || cluster.paused || cluster.stopped.is_some() || suspended {
+    if !verdict.stanza
+        || !verdict.empty
+        || cluster.standby.is_some()
+        || cluster.paused
+        || cluster.stopped.is_some()
+        || suspended
+    {
         return Step::Nothing;
     }
     // Any backup of that repository which runs or has succeeded will do.
@@ -117,6 +123,7 @@ mod tests {
             cleared: true,
             stanza: true,
             empty: true,
+            database: None,
             reason: Reason::AsSpecified,
             message: String::new(),
         }

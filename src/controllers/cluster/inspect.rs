@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use kube::ResourceExt as _;
 use sha2::{Digest as _, Sha256};
@@ -13,18 +13,21 @@ use super::dereference::Observed;
 use super::engine;
 use super::names::Names;
 use super::reconcile::Shared;
-use super::repositories::{self, Begun, Content, Key, Look, Trouble, Verdict};
+use super::repositories::{self, Begun, Content, Database, Key, Look, Trouble, Verdict};
 use super::user_files::UserFiles;
 use super::volumes;
 use crate::agent::report::{ArchiverReport, InstanceReport};
-use crate::api::Reason;
 use crate::api::repository::Repository;
+use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::fleet::Key as ClusterKey;
 use crate::pgbackrest::access::{AccessError, RepositoryAccess};
 use crate::pgbackrest::check::{self, Problem, RepositoryState, StanzaState};
 
 /// The first look is waited for so long: most stores answer at once, and then everything is made in one go.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
+
+/// What is awaited is looked for this often.
+const AWAITED: TimeDelta = TimeDelta::seconds(10);
 
 /// Judges every repository of the spec.
 pub async fn repositories(
@@ -83,7 +86,9 @@ async fn look(
     let key = key(observed, user, repository);
     let known = shared.context.looks.latest(&key);
     let good = known.as_ref().is_some_and(|look| {
-        !shared.context.looks.is_due(&key, look, Utc::now()) && !is_overtaken(look, &repository.name, reports)
+        !shared.context.looks.is_due(&key, look, Utc::now())
+            && !is_overtaken(look, &repository.name, reports)
+            && !is_awaited(look, &observed.cluster)
     });
     if !good && let Some(begun) = shared.context.looks.begin(key.clone()) {
         let look = tokio::spawn(take(shared.clone(), begun, asking(observed, user, repository)));
@@ -134,10 +139,7 @@ fn asking(observed: &Observed, user: &UserFiles, repository: &Repository) -> Ask
 fn is_overtaken(look: &Look, repo: &str, reports: &[(String, InstanceReport)]) -> bool {
     let reports = || reports.iter().map(|(_, report)| report);
     match &look.found {
-        Ok(Content {
-            system_identifier: None,
-            ..
-        }) => reports()
+        Ok(Content { database: None, .. }) => reports()
             .flat_map(|report| &report.stanzas)
             .any(|stanza| stanza.repo == repo && stanza.ready),
         Ok(_) => false,
@@ -145,6 +147,16 @@ fn is_overtaken(look: &Look, repo: &str, reports: &[(String, InstanceReport)]) -
             .filter_map(|report| report.archiver.as_ref())
             .any(|archiver| arrived(archiver).is_some_and(|arrived| arrived > look.at)),
     }
+}
+
+/// A standby is to begin with what another cluster is about to bring there.
+fn is_awaited(look: &Look, cluster: &PerconaPGCluster) -> bool {
+    let begun = cluster.status.as_ref().and_then(|status| status.standby.as_ref());
+    let holds_nothing = look
+        .found
+        .as_ref()
+        .is_ok_and(|content| content.database.is_none() || content.backups == 0);
+    cluster.is_standby() && begun.is_none() && holds_nothing && Utc::now() - look.at >= AWAITED
 }
 
 /// When WAL last arrived in every repository.
@@ -165,8 +177,11 @@ async fn ask(asking: &Asking) -> Result<Content, Trouble> {
     // Whose the stanza is, is judged here, each time anew: the look is kept longer than that question is open.
     match check::check(access, None).await {
         RepositoryState::Ready { stanza, backups } => Ok(Content {
-            system_identifier: match stanza {
-                StanzaState::Present(identity) => Some(identity.system_id.to_string()),
+            database: match stanza {
+                StanzaState::Present(identity) => Some(Database {
+                    system_identifier: identity.system_id.to_string(),
+                    version: identity.version,
+                }),
                 StanzaState::Absent => None,
             },
             backups: backups.len(),

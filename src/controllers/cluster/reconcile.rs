@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, stream};
 use kube::ResourceExt as _;
 use tokio::sync::{Semaphore, mpsc};
@@ -20,10 +20,10 @@ use super::status::{self, Facts};
 use super::user_files;
 use super::validate::{ImageDefaults, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, bootstrap, engine, finalize, initial, inspect, release};
+use super::{announce, bootstrap, engine, finalize, initial, inspect, neighbours, release, standby};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
-use crate::api::{PerconaPGBackup, PerconaPGRestore, Reason};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, Reason};
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
 use crate::controllers::reading::ReadError;
@@ -32,6 +32,9 @@ use crate::controllers::writer::WriteError;
 
 /// So many repositories are looked at at once.
 const LOOKS_AT_ONCE: usize = 32;
+
+/// Whoever waits for another cluster looks after this time.
+const STANDBY_LOOK: TimeDelta = TimeDelta::seconds(15);
 
 /// What all reconciles of this controller share.
 pub struct Shared {
@@ -153,13 +156,21 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
         .filter(|verdict| verdict.cleared)
         .map(|verdict| verdict.repo.clone())
         .collect();
-    let validated = validate(
-        &observed.cluster,
-        &ImageDefaults::of(&shared.context.settings),
-        &existence(observed),
-        &user.options,
-        cleared,
-    );
+    let scene = standby::Scene {
+        observed,
+        reports: &reports,
+        repositories: &verdicts,
+        writer: &|| writer(&shared.fleet, &observed.cluster),
+    };
+    let validated = standby::allowed(&scene).and_then(|()| {
+        validate(
+            &observed.cluster,
+            &ImageDefaults::of(&shared.context.settings),
+            &existence(observed),
+            &user.options,
+            cleared,
+        )
+    });
 
     let now = Utc::now();
     let done = match &validated {
@@ -207,14 +218,24 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
             again.extend(first_backup(shared, observed, cluster, verdict, now).await?);
         }
     }
+    if validated.as_ref().is_err_and(standby::waits_for_another) {
+        // Nobody tells when the other one is stopped.
+        again.push(now + STANDBY_LOOK);
+    }
     if write_problem.is_some() {
-        again.push(now + chrono::TimeDelta::seconds(30));
+        again.push(now + TimeDelta::seconds(30));
     }
     Ok(match again.into_iter().min() {
         // A second more: the look must be due when it is taken.
         Some(at) => Action::requeue((at - now).to_std().unwrap_or_default() + Duration::from_secs(1)),
         None => Action::await_change(),
     })
+}
+
+/// Who else takes writes on its database.
+fn writer(fleet: &Fleet, cluster: &PerconaPGCluster) -> Option<String> {
+    let all = fleet.clusters().state();
+    neighbours::writer(cluster, all.iter().filter_map(|other| other.0.as_ref().ok()))
 }
 
 /// What was carried out.

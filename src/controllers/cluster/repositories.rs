@@ -33,10 +33,19 @@ pub struct Look {
 /// What a repository holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
-    /// System identifier of the stanza's newest database; nothing when there is no stanza.
-    pub system_identifier: Option<String>,
+    /// The stanza's newest database; nothing when there is no stanza.
+    pub database: Option<Database>,
     /// How many backups it holds.
     pub backups: usize,
+}
+
+/// Whose backups and WAL a repository holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Database {
+    /// Its system identifier.
+    pub system_identifier: String,
+    /// Major version of PostgreSQL, `18`.
+    pub version: String,
 }
 
 /// Why a repository cannot be used.
@@ -61,6 +70,8 @@ pub struct Verdict {
     pub stanza: bool,
     /// It holds no backup.
     pub empty: bool,
+    /// The stanza's newest database, ours or not.
+    pub database: Option<Database>,
     /// What is to be said of it.
     pub reason: Reason,
     /// The same for a person.
@@ -75,6 +86,9 @@ pub fn judge(repo: &str, look: Option<&Look>, own: Option<&str>) -> Verdict {
         cleared,
         stanza,
         empty,
+        database: look
+            .and_then(|look| look.found.as_ref().ok())
+            .and_then(|content| content.database.clone()),
         reason,
         message,
     };
@@ -89,7 +103,13 @@ pub fn judge(repo: &str, look: Option<&Look>, own: Option<&str>) -> Verdict {
     };
     match &look.found {
         Err(trouble) => verdict(false, false, false, trouble.reason, trouble.message.clone()),
-        Ok(content) => match (&content.system_identifier, own) {
+        Ok(content) => match (
+            content
+                .database
+                .as_ref()
+                .map(|database| &database.system_identifier),
+            own,
+        ) {
             (None, _) => verdict(
                 true,
                 false,
@@ -118,7 +138,7 @@ pub fn judge(repo: &str, look: Option<&Look>, own: Option<&str>) -> Verdict {
             (Some(_), None) => verdict(
                 false,
                 false,
-                false,
+                content.backups == 0,
                 Reason::InProgress,
                 format!("{repo} holds a stanza; whose it is can be told once the database runs"),
             ),
@@ -270,7 +290,10 @@ mod tests {
 
     fn holds(system_identifier: Option<&str>) -> Look {
         let content = Content {
-            system_identifier: system_identifier.map(str::to_owned),
+            database: system_identifier.map(|system_identifier| Database {
+                system_identifier: system_identifier.to_owned(),
+                version: "18".to_owned(),
+            }),
             backups: 1,
         };
         Look {

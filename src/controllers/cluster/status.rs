@@ -2,6 +2,7 @@
 
 mod archiving;
 mod conditions;
+mod standby;
 mod volumes;
 
 use chrono::{DateTime, Utc};
@@ -58,6 +59,7 @@ pub fn status(facts: &Facts<'_>, now: DateTime<Utc>) -> PerconaPGClusterStatus {
         });
     }
     conditions::update(&mut status, facts, now);
+    standby::update(&mut status, facts, now);
     status
 }
 

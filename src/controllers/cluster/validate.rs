@@ -8,6 +8,7 @@ mod backups;
 mod images;
 pub mod jobs;
 mod pods;
+mod standby;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,6 +124,7 @@ pub fn validate(
             dynamic,
             track_commit_timestamp: backed_up && spec.backups.track_latest_restorable_time.unwrap_or(true),
         },
+        standby: standby::of(spec)?,
         hba: access::lines(spec)?,
         extensions: extensions(spec)?,
         users: users(&names, spec)?,
@@ -152,12 +154,6 @@ pub fn validate(
 
 /// What is not built yet and would do harm if it were ignored is refused, not reported only.
 fn refuse_what_would_harm(spec: &PerconaPGClusterSpec, existence: &Existence) -> Result<(), Refusal> {
-    if spec.standby.as_ref().is_some_and(|standby| standby.enabled) {
-        return Err(Refusal::new(
-            Reason::NotSupported,
-            "spec.standby: this version would run the standby as a primary of its own",
-        ));
-    }
     let source = spec.data_source.as_ref();
     if existence.awaits_data && source.is_some_and(|source| source.volumes.is_some()) {
         return Err(Refusal::new(

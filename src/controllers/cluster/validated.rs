@@ -34,6 +34,8 @@ pub struct ValidatedCluster {
     /// Every instance, those of one set beside each other.
     pub instances: Vec<Instance>,
     pub patroni: Patroni,
+    /// What it follows, where it takes no writes.
+    pub standby: Option<Standby>,
     pub hba: Vec<String>,
     pub extensions: Extensions,
     pub users: Vec<User>,
@@ -53,6 +55,15 @@ pub enum Stopped {
     Restoring,
     /// The first data are yet to be brought.
     AwaitsData,
+}
+
+/// What a standby follows: a host, a repository, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standby {
+    /// Name and TCP port.
+    pub host: Option<(String, i32)>,
+    /// Number of the repository.
+    pub repository: Option<u8>,
 }
 
 #[derive(Debug, Clone)]

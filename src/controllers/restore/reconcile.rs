@@ -114,6 +114,16 @@ async fn carry_out(
         now,
     };
     let step = one.step();
+    if step == Step::Stop && cluster.is_standby() {
+        let what = "It follows another cluster: a restore would part it from that. Restore the other one, or promote this one first";
+        return refuse(
+            shared,
+            restore,
+            &Refused::new(Reason::ClusterIsStandby, what),
+            now,
+        )
+        .await;
+    }
     if step == Step::Stop && restore.is_bootstrap() && !bootstrap::awaits_data(&one.scene.observed) {
         let what = "The cluster has data already: spec.dataSource is for a new one";
         return refuse(

@@ -74,6 +74,8 @@ pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Acti
     let uid = cluster.uid().unwrap_or_default();
     let left_alone = cluster.metadata.deletion_timestamp.is_some()
         || cluster.spec.unmanaged.unwrap_or(false)
+        // What is there is another's, who lets it go.
+        || cluster.is_standby()
         // What a restore reads must not go.
         || cluster.status.as_ref().is_some_and(|status| status.restore.is_some())
         || cluster.spec.backups.repositories().is_empty();

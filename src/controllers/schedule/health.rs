@@ -83,6 +83,7 @@ fn missed(schedule: &ScheduleStatus) -> Option<String> {
         Reason::SchedulesSuspended,
         Reason::BlackoutWindow,
         Reason::ClusterPaused,
+        Reason::ClusterIsStandby,
     ];
     let made_up = moment(schedule.last_success.as_ref()).is_some_and(|ended| ended >= due);
     if made_up || by_wish.iter().any(|reason| reason.as_str() == omitted.reason) {

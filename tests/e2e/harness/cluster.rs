@@ -36,6 +36,8 @@ pub struct Cluster {
     pub second: Option<Second>,
     /// `spec.dataSource`.
     pub data_source: Value,
+    /// `spec.standby`.
+    pub standby: Value,
     /// A volume for the WAL, and one for the tablespace `fast`.
     pub more_volumes: bool,
     stores: &'static Stores,
@@ -67,6 +69,7 @@ impl Cluster {
             jobs: json!({}),
             second: None,
             data_source: Value::Null,
+            standby: Value::Null,
             more_volumes: false,
             stores,
         }
@@ -194,6 +197,7 @@ impl Cluster {
             "spec": {
                 "postgresVersion": 18,
                 "dataSource": self.data_source,
+                "standby": self.standby,
                 "imagePullPolicy": "IfNotPresent",
                 "instances": [instances],
                 "proxy": { "pgBouncer": { "replicas": self.poolers } },
@@ -254,6 +258,19 @@ impl Cluster {
             .await;
         scenario.tell("the cluster is ready");
         cluster
+    }
+
+    /// Waits until it applies what another cluster writes, and its instances are ready.
+    pub async fn follows(&self, scenario: &Scenario, reason: &str, within: Duration) -> String {
+        let follows = self
+            .says(scenario, "StandbyFollowing", ("True", reason), within)
+            .await;
+        let ready = |cluster: &PerconaPGCluster| {
+            let status = cluster.status.as_ref();
+            status.is_some_and(|status| status.state == Some(ClusterState::Ready))
+        };
+        scenario.until(&self.name, "ready", within, ready).await;
+        follows
     }
 
     /// Waits until the repository's condition is False for that reason; returns the message.

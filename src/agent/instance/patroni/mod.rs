@@ -90,6 +90,13 @@ impl Patroni {
         Ok(true)
     }
 
+    /// Whether the local PostgreSQL leads a standby.
+    pub async fn leads_standby(&self) -> Result<bool, PatroniError> {
+        let url = format!("{}/standby-leader", self.url);
+        let answer = self.client()?.get(&url).send().await?;
+        Ok(answer.status().is_success())
+    }
+
     /// Asks Patroni to read its files and certificates again, and to let PostgreSQL do the same.
     pub async fn reload(&self) -> Result<(), PatroniError> {
         let url = format!("{}/reload", self.url);

@@ -11,12 +11,14 @@ use super::metadata::owned;
 use crate::controllers::cluster::names::{
     LABEL_CLUSTER, LABEL_PATRONI, LABEL_ROLE, PGBOUNCER_USER, REPLICATION_USER, paths,
 };
-use crate::controllers::cluster::validated::{Backups, ValidatedCluster};
+use crate::controllers::cluster::validated::{Backups, Standby, ValidatedCluster};
 use crate::pgbackrest::configuration::ARCHIVING_DIRECTORY;
 
 /// The only archive command there is. Nothing may follow it: its exit code is what PostgreSQL believes.
 pub const ARCHIVE_COMMAND: &str = r#"pgbackrest --stanza=db archive-push "%p""#;
 const RESTORE_COMMAND: &str = r#"pgbackrest --stanza=db archive-get %f "%p""#;
+/// Name of our way to make a standby's first instance.
+const REPOSITORY_METHOD: &str = "pgbackrest";
 /// Backups are off by the user's wish: archiving stays on, so that turning them on needs no restart.
 const DISCARD_WAL: &str = "true";
 
@@ -36,7 +38,40 @@ pub fn dynamic_configuration(cluster: &ValidatedCluster) -> Value {
     let user_hba = postgresql.remove("pg_hba");
     postgresql.insert("pg_hba".to_owned(), json!(host_rules(cluster, user_hba.as_ref())));
     document.insert("postgresql".to_owned(), Value::Object(postgresql));
+    if let Some(standby) = &cluster.standby {
+        document.insert("standby_cluster".to_owned(), followed(standby));
+    }
     Value::Object(document)
+}
+
+/// What the leader of a standby follows. The other instances follow the leader.
+fn followed(standby: &Standby) -> Value {
+    let mut section = Map::new();
+    let mut methods = Vec::new();
+    if let Some(key) = standby.repository {
+        let command = format!(r#"pgbackrest --stanza=db --repo={key} archive-get %f "%p""#);
+        section.insert("restore_command".to_owned(), json!(command));
+        methods.push(REPOSITORY_METHOD);
+    }
+    if let Some((host, port)) = &standby.host {
+        section.insert("host".to_owned(), json!(host));
+        section.insert("port".to_owned(), json!(port));
+        methods.push("basebackup");
+    }
+    section.insert("create_replica_methods".to_owned(), json!(methods));
+    Value::Object(section)
+}
+
+/// How a standby gets its first data from a repository. What an earlier try has brought is used.
+fn from_repository(key: u8, data: &str, wal: &str) -> Value {
+    let restore =
+        format!("pgbackrest --stanza=db --repo={key} --delta --type=standby --link-map=pg_wal={wal} restore");
+    json!({
+        "command": format!("sh -c 'install -d -m 0700 {data} && exec {restore}'"),
+        "keep_data": true,
+        "no_leader": true,
+        "no_params": true,
+    })
 }
 
 fn object(value: Value) -> Option<Map<String, Value>> {
@@ -174,7 +209,7 @@ fn local_configuration(cluster: &ValidatedCluster, dynamic: &Value, own_wal: boo
         "sslrootcert": tls("replication/ca.crt"),
     });
     let wal = paths::wal_directory(version, own_wal);
-    json!({
+    let mut document = json!({
         "scope": names.ha(),
         "kubernetes": {
             "namespace": names.namespace,
@@ -211,7 +246,14 @@ fn local_configuration(cluster: &ValidatedCluster, dynamic: &Value, own_wal: boo
         },
         "ctl": { "cacert": tls("ca.crt"), "certfile": tls("tls.crt"), "keyfile": tls("tls.key") },
         "watchdog": { "mode": "off" },
-    })
+    });
+    let followed = cluster.standby.as_ref().and_then(|standby| standby.repository);
+    let postgresql = document.get_mut("postgresql").and_then(Value::as_object_mut);
+    if let (Some(key), Some(postgresql)) = (followed, postgresql) {
+        let method = from_repository(key, &paths::data_directory(version), &wal);
+        postgresql.insert(REPOSITORY_METHOD.to_owned(), method);
+    }
+    document
 }
 
 /// Sends WAL to every repository but those that the user keeps it from. A repository exists for pgBackRest as soon as one of its

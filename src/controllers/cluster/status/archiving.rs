@@ -28,6 +28,10 @@ pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>) -> (Status, Reason, String) 
         .filter(|(_, report)| report.in_recovery == Some(false))
         .find_map(|(_, report)| report.archiver.as_ref());
     let Some(archiver) = archiver else {
+        if facts.observed.cluster.is_standby() {
+            let message = "a standby archives nothing".to_owned();
+            return (Status::Unknown, Reason::ClusterIsStandby, message);
+        }
         let message = "no instance reports that it takes writes".to_owned();
         return (Status::Unknown, Reason::PrimaryUnreachable, message);
     };
@@ -180,6 +184,7 @@ mod tests {
             cleared,
             stanza,
             empty: false,
+            database: None,
             reason,
             message: "repo1 says no".to_owned(),
         }

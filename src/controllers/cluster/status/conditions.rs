@@ -10,6 +10,8 @@ use crate::controllers::cluster::bootstrap;
 use crate::controllers::cluster::repositories::Verdict;
 use crate::controllers::cluster::validated::Stopped;
 
+const FOLLOWS: &str = "it follows another cluster";
+
 /// Sets every condition from the facts.
 pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateTime<Utc>) {
     let generation = facts.observed.cluster.metadata.generation;
@@ -82,7 +84,9 @@ pub fn update(status: &mut PerconaPGClusterStatus, facts: &Facts<'_>, now: DateT
     let (holds, reason, message) = super::archiving::judge(facts, now);
     set(ConditionType::ArchivingHealthy.as_str(), holds, reason, &message);
     // A repository's trouble outlasts a pause, but not every restore.
+    let follows = facts.observed.cluster.is_standby();
     let (holds, reason, message) = match restore.or(backup).or(pause) {
+        _ if follows => (false, Reason::ClusterIsStandby, FOLLOWS.to_owned()),
         Some((reason, message)) => (false, reason, message),
         None if !super::has_primary(facts) => (
             false,
@@ -168,6 +172,10 @@ fn users(set: &mut Set<'_>, facts: &Facts<'_>) {
         .iter()
         .find(|(_, report)| report.in_recovery == Some(false));
     let Some((_, report)) = writable else {
+        if facts.observed.cluster.is_standby() {
+            let message = "users and databases are those of the cluster that it follows";
+            return set(kind, Status::Unknown, Reason::ClusterIsStandby, message);
+        }
         set(
             kind,
             Status::Unknown,

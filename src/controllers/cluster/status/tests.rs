@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus, StatefulSet, StatefulSetStatus};
@@ -65,23 +64,12 @@ fn observed(validated: &ValidatedCluster, pod: char, pooler_ready: i32) -> Obser
         }),
         ..Deployment::default()
     };
+    let spec = crate::api::PerconaPGClusterSpec::default();
     Observed {
-        cluster: Arc::new(PerconaPGCluster::new(
-            "app",
-            crate::api::PerconaPGClusterSpec::default(),
-        )),
         stateful_sets: vec![set],
         pods: if pod == '-' { Vec::new() } else { vec![one] },
-        claims: Vec::new(),
-        volume_claims: Vec::new(),
-        repo_host: None,
         pooler: Some(deployment),
-        leader: None,
-        leader_address: None,
-        certificates: None,
-        sources: BTreeMap::default(),
-        backups: Vec::new(),
-        bootstraps: Vec::new(),
+        ..Observed::nothing_but(PerconaPGCluster::new("app", spec))
     }
 }
 
@@ -92,6 +80,7 @@ fn verdict(repo: &str, reason: Reason) -> Verdict {
         cleared: good,
         stanza: good,
         empty: false,
+        database: None,
         reason,
         message: format!("{repo} is {reason}"),
     }
