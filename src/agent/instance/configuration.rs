@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use tokio::process::Command;
+
 use crate::pgbackrest::user_options::repository_of;
 
 /// Copies `pgbackrest.conf` and `conf.d/*.conf` below `source` to `directory`, which is replaced, with the options of the
@@ -67,12 +69,25 @@ impl Drop for SingleRepository {
     }
 }
 
-/// Whether an environment variable sets an option of another repository.
+/// A command that is shown a copy: its configuration is what is below `directory`, and variables of repositories that are not
+/// kept are taken from it.
 #[must_use]
-pub fn is_variable_of_another(name: &str, key: u8) -> bool {
+pub fn pgbackrest_with(directory: &Path, keep: &dyn Fn(u32) -> bool) -> Command {
+    let mut command = Command::new("pgbackrest");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| is_left_out(name, keep)) {
+            command.env_remove(name);
+        }
+    }
+    command.arg(format!("--config-path={}", directory.display()));
+    command
+}
+
+/// Whether an environment variable sets an option of a repository that is not kept.
+fn is_left_out(name: &str, keep: &dyn Fn(u32) -> bool) -> bool {
     name.strip_prefix("PGBACKREST_")
         .and_then(|option| repository_of(&option.to_ascii_lowercase()))
-        .is_some_and(|of| of != u32::from(key))
+        .is_some_and(|of| !keep(of))
 }
 
 fn only(text: &str, keep: &dyn Fn(u32) -> bool) -> String {
@@ -121,9 +136,11 @@ mod tests {
 
     #[test]
     fn variables_of_other_repositories_are_known() {
-        assert!(is_variable_of_another("PGBACKREST_REPO1_S3_KEY", 2));
-        assert!(!is_variable_of_another("PGBACKREST_REPO2_S3_KEY", 2));
-        assert!(!is_variable_of_another("PGBACKREST_LOCK_PATH", 2) && !is_variable_of_another("PATH", 2));
+        assert!(is_left_out("PGBACKREST_REPO1_S3_KEY", &|key| key == 2));
+        assert!(!is_left_out("PGBACKREST_REPO2_S3_KEY", &|key| key == 2));
+        assert!(
+            !is_left_out("PGBACKREST_LOCK_PATH", &|key| key == 2) && !is_left_out("PATH", &|key| key == 2)
+        );
     }
 
     #[test]

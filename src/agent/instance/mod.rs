@@ -7,6 +7,7 @@ pub mod apply;
 mod archiving;
 mod configuration;
 mod database_loop;
+mod detour;
 mod following;
 pub mod observe;
 pub mod patroni;
@@ -26,6 +27,7 @@ use tokio::sync::watch as channel;
 use tokio_util::sync::CancellationToken;
 
 use self::database_loop::{DatabaseLoop, Local};
+use self::detour::Detour;
 use self::stanza_loop::StanzaLoop;
 use self::watch::Known;
 use super::environment::{self, EnvironmentError, InstanceEnvironment};
@@ -80,6 +82,8 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
     );
     let (failures_in, failures) = channel::channel(None);
     let suspensions = archiving::keep(known.clone());
+    let detour =
+        Detour::of(&environment.data_directory).follow(known.clone(), local.clone(), failures.clone());
     let releasing = release::follow(local.clone());
     let publisher = publish::Publisher::new(client.clone(), &environment, known, local, stanzas, failures);
     tokio::join!(
@@ -99,6 +103,7 @@ pub async fn run(stop: CancellationToken) -> Result<(), InstanceError> {
         stop.run_until_cancelled(stanza_loop.run()),
         stop.run_until_cancelled(spool::follow(spool::directory(), failures_in)),
         stop.run_until_cancelled(suspensions),
+        stop.run_until_cancelled(detour),
         async {
             if let Some(Err(error)) = stop.run_until_cancelled(releasing).await {
                 tracing::warn!(%error, "what restores have kept stays");

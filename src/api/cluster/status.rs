@@ -210,6 +210,9 @@ pub struct RepositoryStatus {
     /// Whether the stanza exists in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stanza_created: Option<bool>,
+    /// It refuses WAL: segments wait for it on the primary's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses_wal: Option<bool>,
     /// Whether it holds a first full backup, from which replicas can be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica_create_backup_complete: Option<bool>,

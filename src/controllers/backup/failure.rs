@@ -143,9 +143,12 @@ pub fn behind_missing_wal(trouble: Trouble, cluster: Option<&PerconaPGCluster>) 
     }
 }
 
-/// What keeps every backup of the cluster from ending well: a repository, this backup's or another one, refuses WAL, and
-/// it is known why. pgBackRest would find out after a minute, at the end of its work or at its beginning.
-pub fn refused_wal(cluster: Option<&PerconaPGCluster>) -> Option<Trouble> {
+/// What keeps every backup into a repository from ending well: it refuses WAL, and it is known why. pgBackRest would find out
+/// after a minute, at the end of its work or at its beginning.
+pub fn refused_wal(cluster: Option<&PerconaPGCluster>, repository: &str) -> Option<Trouble> {
+    let status = cluster?.status.as_ref()?.pgbackrest.as_ref()?;
+    let mut repositories = status.repos.iter();
+    repositories.find(|entry| entry.name == repository && entry.refuses_wal == Some(true))?;
     let (reason, message) = cluster.and_then(unhealthy_archiving)?;
     let known = matches!(
         reason,

@@ -216,7 +216,7 @@ impl One<'_> {
             Look::Bad(trouble, true) => return self.fail(&trouble).await,
             Look::Bad(trouble, false) => return self.wait_or_fail(trouble, deadline).await,
         }
-        if let Some(trouble) = failure::refused_wal(self.cluster()) {
+        if let Some(trouble) = failure::refused_wal(self.cluster(), &accepted.repository.name) {
             // The condition may be as old as PostgreSQL's longest pause between two tries, which is a minute.
             let patience = decide::wrong_since(&self.observed.backup, self.now) + ARCHIVER_PATIENCE;
             return self.wait_or_fail(trouble, deadline.min(patience)).await;

@@ -52,7 +52,10 @@ pub fn status(facts: &Facts<'_>, now: DateTime<Utc>) -> PerconaPGClusterStatus {
             repos: facts
                 .repositories
                 .iter()
-                .map(|verdict| repository(verdict, cluster, facts.observed))
+                .map(|verdict| RepositoryStatus {
+                    refuses_wal: archiving::refuses(facts, &verdict.repo).then_some(true),
+                    ..repository(verdict, cluster, facts.observed)
+                })
                 .collect(),
             repo_host: repo_host(cluster, facts.observed),
             ..status.pgbackrest.clone().unwrap_or_default()

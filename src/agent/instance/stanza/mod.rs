@@ -156,17 +156,8 @@ impl Stanzas {
     }
 }
 
-fn stanza_create(stanza: &str, key: u8, configuration: &Path) -> Command {
-    let mut command = Command::new("pgbackrest");
-    for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| configuration::is_variable_of_another(name, key))
-        {
-            command.env_remove(name);
-        }
-    }
-    command.arg(format!("--config-path={}", configuration.display()));
+fn stanza_create(stanza: &str, key: u8, copy: &Path) -> Command {
+    let mut command = configuration::pgbackrest_with(copy, &|other| other == u32::from(key));
     command.arg(format!("--stanza={stanza}"));
     command.args([
         "--log-level-console=off",

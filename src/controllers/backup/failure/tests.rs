@@ -139,7 +139,7 @@ fn behind_missing_wal_stands_what_archiving_says() {
             "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": "c"},
             "spec": {"postgresVersion": 18, "instances": [{"name": "a", "dataVolumeClaimSpec": {}}],
                      "backups": {"pgbackrest": {"repos": []}}},
-            "status": {"conditions": [{
+            "status": {"pgbackrest": {"repos": [{"name": "repo1", "refusesWal": true}, {"name": "repo2"}]}, "conditions": [{
                 "type": "ArchivingHealthy", "status": status, "reason": "StoreFull", "message": "repo1 refuses",
                 "lastTransitionTime": "2026-11-21T00:00:00Z"
             }]}
@@ -151,10 +151,15 @@ fn behind_missing_wal_stands_what_archiving_says() {
     assert!(told.reason == Reason::StoreFull && told.message.contains("repo1 refuses"));
     assert_eq!(behind_missing_wal(missing(), Some(&cluster("True"))), missing());
     assert_eq!(
-        refused_wal(Some(&cluster("False"))).unwrap().reason,
+        refused_wal(Some(&cluster("False")), "repo1").unwrap().reason,
         Reason::StoreFull
     );
-    assert_eq!(refused_wal(Some(&cluster("True"))), None);
+    assert_eq!(refused_wal(Some(&cluster("True")), "repo1"), None);
+    assert_eq!(
+        refused_wal(Some(&cluster("False")), "repo2"),
+        None,
+        "the other one does"
+    );
     let other = Trouble::new(Reason::Interrupted, "x");
     assert_eq!(behind_missing_wal(other.clone(), Some(&cluster("False"))), other);
 }

@@ -48,6 +48,21 @@ pub fn judge(facts: &Facts<'_>, now: DateTime<Utc>) -> (Status, Reason, String) 
     (Status::False, reason, format!("{why}; {}", waiting(archiver)))
 }
 
+/// Whether WAL waits because of a repository. Where it is not known which one refuses it, any of them may.
+pub fn refuses(facts: &Facts<'_>, repo: &str) -> bool {
+    let mut archivers = facts
+        .reports
+        .iter()
+        .filter_map(|(_, report)| report.archiver.as_ref());
+    archivers.any(|archiver| {
+        let failure = archiver.failure.as_ref().map(|failure| &failure.repositories);
+        archiver.is_failing()
+            && failure.is_none_or(|repositories| {
+                repositories.is_empty() || repositories.iter().any(|refusing| refusing == repo)
+            })
+    })
+}
+
 /// WAL arrives, but later than it is written, and the volume will not hold it for long.
 fn accumulating(archiver: &ArchiverReport, now: DateTime<Utc>) -> Option<(Status, Reason, String)> {
     let full_at = archiver.volume.as_ref()?.full_at?;
