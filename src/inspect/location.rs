@@ -13,6 +13,7 @@ use std::path::Path;
 use super::{Environment, InspectError, StoreOptions};
 use crate::{
     domain::secret::Secret,
+    pgbackrest::STANZA,
     pgbackrest::access::{RepositoryAccess, StoreAccess, split_endpoint},
     storage::trust::Trust,
 };
@@ -72,6 +73,7 @@ pub(super) fn access(
         key: 1,
         store,
         path,
+        stanza: STANZA.to_owned(),
         cipher,
     })
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use chrono::{DateTime, Utc};
 
 use super::{
+    STANZA,
     configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore, VOLUMES_DIRECTORY},
     failure::FailureKind,
     user_options::UserOptions,
@@ -39,6 +40,8 @@ pub struct RepositoryAccess {
     pub store: StoreAccess,
     /// Path in the store, as configured, with a leading slash.
     pub path: String,
+    /// Whose backups and WAL are read.
+    pub stanza: String,
     /// The passphrase of an encrypted repository.
     pub cipher: Option<Secret>,
 }
@@ -108,6 +111,7 @@ impl RepositoryAccess {
             key,
             store: StoreAccess::Posix(PathBuf::from("/")),
             path: path.to_owned(),
+            stanza: STANZA.to_owned(),
             cipher,
         }
     }
@@ -235,6 +239,7 @@ pub fn resolve(
         key: repository.key,
         store,
         path,
+        stanza: STANZA.to_owned(),
         cipher: options.cipher()?,
     })
 }
@@ -287,6 +292,7 @@ pub fn resolve_volume(
             identity: reader.identity,
         }),
         path: path.trim_end_matches('/').to_owned(),
+        stanza: STANZA.to_owned(),
         cipher: options.cipher()?,
     })
 }

@@ -16,6 +16,8 @@ use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::repositories::Content;
 use crate::controllers::cluster::volumes;
 use crate::controllers::context::Context;
+use crate::pgbackrest::STANZA;
+use crate::pgbackrest::access::RepositoryAccess;
 use crate::pgbackrest::check::Problem;
 use crate::survey::Terms;
 
@@ -89,7 +91,10 @@ async fn look(context: &Context, observed: &Observed, repository: &Repository, w
         &observed.volumes.claims,
         observed.volumes.certificates.as_ref(),
     ) {
-        Ok(access) => access,
+        Ok(access) => RepositoryAccess {
+            stanza: super::stanza(&observed.cluster).to_owned(),
+            ..access
+        },
         Err(error) => {
             let problem = Problem::from(&error);
             return not(problem.reason(), problem.what);
@@ -121,7 +126,10 @@ async fn look(context: &Context, observed: &Observed, repository: &Repository, w
         namespace: observed.cluster.namespace().unwrap_or_default(),
         cluster: observed.cluster.name_any(),
         repository: repository.name.clone(),
-        location: access.destination(),
+        location: match access.stanza.as_str() {
+            STANZA => access.destination(),
+            other => format!("{}#{other}", access.destination()),
+        },
     };
     let surveyed = match trouble(context, &uid, &repository.name) {
         Some(trouble) => context.surveys.remembered(&uid, &place, trouble).await,

@@ -19,6 +19,9 @@ pub use look::{Look, survey};
 pub use surveys::{News, SOURCE, Surveys, Trouble};
 pub use watch::run;
 
+use crate::api::PerconaPGCluster;
+use crate::api::names::STANZA;
+
 /// Field manager of this controller's writes.
 pub const FIELD_MANAGER: &str = "holdfast-archive";
 
@@ -31,3 +34,16 @@ pub const CONDITIONS: [crate::api::ConditionType; 3] = [
     crate::api::ConditionType::RepositoriesIntact,
     crate::api::ConditionType::RecoveryPointObjectiveMet,
 ];
+
+/// Whose backups are in the repositories of a cluster, or of what stands for a source.
+#[must_use]
+pub(crate) fn stanza(cluster: &PerconaPGCluster) -> &str {
+    let is_source = cluster
+        .metadata
+        .uid
+        .as_ref()
+        .is_some_and(|uid| uid.ends_with(SOURCE));
+    let source = cluster.spec.data_source.as_ref().filter(|_| is_source);
+    let named = source.and_then(|source| Some(source.pgbackrest.as_ref()?.stanza.as_str()));
+    named.unwrap_or(STANZA)
+}

@@ -15,6 +15,7 @@ pub use self::marks::{hold, let_go};
 use super::announce::tell;
 use super::decide::{Facts, Step, next};
 use super::job::{Kind, command, job_name};
+use super::origin;
 use super::reconcile::Shared;
 use super::scene::Scene;
 use super::status::Draft;
@@ -149,7 +150,9 @@ impl One<'_> {
         let status = self.restore.status.as_ref();
         let found = status.and_then(|status| status.preflight.as_ref());
         let system_identifier = self.scene.observed.cluster.system_identifier();
-        let command = found.and_then(|found| command(self.restore, self.wanted, found, system_identifier));
+        let stanza = origin::stanza(self.restore, &self.scene.observed.cluster);
+        let command =
+            found.and_then(|found| command(self.restore, self.wanted, found, system_identifier, stanza));
         let Some(command) = command else {
             let what = "status.preflight is gone, so it is not known what to restore";
             return self

@@ -22,6 +22,7 @@ use crate::agent::restore::report::RestoreOutcome;
 use crate::api::backup::JobState;
 use crate::api::cluster::drills::{Drill, DrillTarget};
 use crate::api::conditions::Status;
+use crate::api::names::STANZA;
 use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, Reason};
 use crate::controllers::backup::ended;
 use crate::controllers::cluster::build::repository_job::{last_pod, last_words, pods_of};
@@ -211,7 +212,7 @@ impl One<'_> {
             .as_ref()
             .and_then(|status| status.preflight.as_ref());
         let system_identifier = self.cluster.system_identifier();
-        let command = found.and_then(|found| command(self.restore, wanted, found, system_identifier));
+        let command = found.and_then(|found| command(self.restore, wanted, found, system_identifier, STANZA));
         let checks = serde_json::to_string(&self.drill.checks.clone().unwrap_or_default());
         let (Some(mut command), Ok(checks)) = (command, checks) else {
             let what = "status.preflight is gone, so it is not known what to restore";

@@ -7,7 +7,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::wanted::Wanted;
 use crate::api::PerconaPGRestore;
-use crate::api::names::{ANNOTATION_RESTORE, LABEL_PGBACKREST, LABEL_PGBACKREST_RESTORE, STANZA};
+use crate::api::names::{ANNOTATION_RESTORE, LABEL_PGBACKREST, LABEL_PGBACKREST_RESTORE};
 use crate::api::restore::{Preflight, PreviousData};
 use crate::controllers::cluster::build::pod::AGENT_BINARY;
 use crate::controllers::cluster::build::{Place, Restoring, repository_job, restore_pod};
@@ -106,9 +106,10 @@ pub fn command(
     wanted: &Wanted,
     found: &Preflight,
     system_identifier: Option<u64>,
+    stanza: &str,
 ) -> Option<Vec<String>> {
     let key = found.repository.as_deref()?.strip_prefix("repo")?;
-    let mut command: Vec<String> = [AGENT_BINARY, "agent", "restore", "--stanza", STANZA]
+    let mut command: Vec<String> = [AGENT_BINARY, "agent", "restore", "--stanza", stanza]
         .map(str::to_owned)
         .into();
     let mut add = |name: &str, value: String| command.push(format!("--{name}={value}"));

@@ -10,7 +10,7 @@ use crate::api::cluster::backups::PgBackRest;
 use crate::api::cluster::data_source::{ClusterSource, RepositorySource};
 use crate::api::names::STANZA;
 use crate::api::repository::Store;
-use crate::api::{PerconaPGCluster, Reason};
+use crate::api::{PerconaPGCluster, PerconaPGRestore, Reason};
 use crate::controllers::archive::SOURCE;
 use crate::controllers::context::Context;
 use crate::controllers::reading::{ReadError, in_time};
@@ -85,14 +85,24 @@ fn has(source: PerconaPGCluster, repository: &str) -> Result<PerconaPGCluster, R
     Err(Refused::new(Reason::RepositoryUnknown, what))
 }
 
+/// Whose backups a restore reads.
+#[must_use]
+pub fn stanza<'a>(restore: &PerconaPGRestore, cluster: &'a PerconaPGCluster) -> &'a str {
+    let source = cluster.spec.data_source.as_ref();
+    let named = source.and_then(|source| Some(source.pgbackrest.as_ref()?.stanza.as_str()));
+    named.filter(|_| restore.is_bootstrap()).unwrap_or(STANZA)
+}
+
 /// A cluster that has that repository, and nothing else.
 fn of_repository(cluster: &PerconaPGCluster, source: &RepositorySource) -> Result<PerconaPGCluster, Refused> {
-    if source.stanza != STANZA {
+    // It becomes part of commands.
+    let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if source.stanza.is_empty() || source.stanza.starts_with('-') || !source.stanza.bytes().all(ordinary) {
         let what = format!(
-            "spec.dataSource.pgbackrest.stanza: this version reads stanzas named {STANZA} only, not {}",
+            "spec.dataSource.pgbackrest.stanza: '{}' is no name of a stanza: letters, digits, '-', '_' and '.'",
             source.stanza
         );
-        return Err(Refused::new(Reason::NotSupported, what));
+        return Err(Refused::new(Reason::InvalidSpecification, what));
     }
     if matches!(source.repo.store(), Some(Store::Volume(_))) {
         let what = "spec.dataSource.pgbackrest: a repository on a volume is reached through its cluster \
@@ -124,6 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::controllers::archive;
 
     fn cluster(namespace: &str, backups: &Value) -> PerconaPGCluster {
         serde_json::from_value(json!({
@@ -169,13 +180,33 @@ mod tests {
         assert_eq!(pgbackrest.global["repo1-path"], "/old");
         assert!(pgbackrest.env.is_empty());
         assert_ne!(read.uid(), cluster.uid());
-        let other = RepositorySource {
-            stanza: "main".to_owned(),
-            ..source
-        };
+        for no_name in ["", "-x", "a b", "a;b"] {
+            let other = RepositorySource {
+                stanza: no_name.to_owned(),
+                ..source.clone()
+            };
+            let refused = of_repository(&cluster, &other).unwrap_err();
+            assert_eq!(refused.reason, Reason::InvalidSpecification, "{no_name}");
+        }
+    }
+
+    #[test]
+    fn a_source_may_have_a_stanza_of_another_name_and_only_what_reads_it_uses_that() {
+        let mut new = cluster("a", &json!({}));
+        let source = json!({"stanza": "shop-main", "repo": {"name": "repo1", "gcs": {"bucket": "old"}}});
+        new.spec.data_source = serde_json::from_value(json!({ "pgbackrest": source })).unwrap();
+        let read = of_repository(&new, &serde_json::from_value(source).unwrap()).unwrap();
         assert_eq!(
-            of_repository(&cluster, &other).unwrap_err().reason,
-            Reason::NotSupported
+            (archive::stanza(&read), archive::stanza(&new)),
+            ("shop-main", "db")
         );
+        let restore = |bootstrap: bool| -> PerconaPGRestore {
+            serde_json::from_value(json!({
+                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": {"name": "r"},
+                "spec": {"pgCluster": "shop", "bootstrap": bootstrap}}))
+            .unwrap()
+        };
+        assert_eq!(stanza(&restore(true), &new), "shop-main");
+        assert_eq!(stanza(&restore(false), &new), "db");
     }
 }

@@ -10,8 +10,9 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::wanted::Refused;
 use crate::api::cluster::data_source::DataSource;
-use crate::api::names::LABEL_CLUSTER;
+use crate::api::names::{LABEL_CLUSTER, STANZA};
 use crate::api::{PerconaPGCluster, PerconaPGRestore, Reason};
+use crate::controllers::archive;
 use crate::controllers::cluster::build::pod::{from_secret, projected};
 use crate::controllers::cluster::build::{Placement, SourceFiles};
 use crate::controllers::cluster::engine::{AUTHORITY_KEY, CLIENT_CERTIFICATE_KEY, CLIENT_KEY_KEY};
@@ -66,7 +67,10 @@ impl Known<'_> {
         for (path, content) in user_files::projected(&backups.configuration, self.sources) {
             include(&mut data, &path, content);
         }
-        include(&mut data, FILE_NAME, own.clone().into_bytes());
+        // Ours is made for our own clusters' stanza.
+        let section = |stanza: &str| format!("[{stanza}]\n");
+        let own = own.replace(&section(STANZA), &section(archive::stanza(self.cluster)));
+        include(&mut data, FILE_NAME, own.into_bytes());
         let env = self.variables(name, &mut data);
         let mut certificates = Vec::new();
         for (key, path) in [

@@ -92,7 +92,7 @@ impl Repository {
     /// Makes a client for the repository's store. No request is sent yet.
     pub async fn open(access: &RepositoryAccess) -> Result<Self, StorageError> {
         let store = access.store.open().await?;
-        Ok(Self::with_store(store, &access.path, access.cipher.clone()))
+        Ok(Self::with_store(store, &access.path, access.cipher.clone()).of_stanza(&access.stanza))
     }
 
     /// A repository in a store of the caller's.

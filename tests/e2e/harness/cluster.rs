@@ -38,6 +38,8 @@ pub struct Cluster {
     pub data_source: Value,
     /// `spec.standby`.
     pub standby: Value,
+    /// `spec.pause`.
+    pub paused: bool,
     /// A volume for the WAL, and one for the tablespace `fast`.
     pub more_volumes: bool,
     stores: &'static Stores,
@@ -70,6 +72,7 @@ impl Cluster {
             second: None,
             data_source: Value::Null,
             standby: Value::Null,
+            paused: false,
             more_volumes: false,
             stores,
         }
@@ -146,7 +149,7 @@ impl Cluster {
         ini
     }
 
-    fn secret(&self) -> Secret {
+    pub fn secret(&self) -> Secret {
         serde_json::from_value(json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": { "name": self.secret_name() },
         }))
@@ -198,6 +201,7 @@ impl Cluster {
                 "postgresVersion": 18,
                 "dataSource": self.data_source,
                 "standby": self.standby,
+                "pause": self.paused.then_some(true),
                 "imagePullPolicy": "IfNotPresent",
                 "instances": [instances],
                 "proxy": { "pgBouncer": { "replicas": self.poolers } },

@@ -23,9 +23,11 @@ pub fn as_target(at: DateTime<Utc>) -> String {
 }
 
 impl Scenario {
-    /// Asks for a restore of the cluster `app`.
+    /// Asks for a restore of the cluster `app`, where none is named.
     pub async fn restore(&self, name: &str, mut spec: Value) {
-        spec["pgCluster"] = json!("app");
+        if spec["pgCluster"].is_null() {
+            spec["pgCluster"] = json!("app");
+        }
         let restore: PerconaPGRestore = serde_json::from_value(json!({
             "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGRestore", "metadata": { "name": name }, "spec": spec,
         }))

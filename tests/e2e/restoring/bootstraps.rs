@@ -43,6 +43,28 @@ async fn a_new_cluster_begins_from_each_kind_of_repository() {
     .await;
 }
 
+/// What somebody who ran PostgreSQL elsewhere has.
+const FOREIGN: &str = include_str!("bootstraps/foreign.sh");
+
+#[tokio::test]
+async fn a_new_cluster_begins_from_a_stanza_of_another_name() {
+    Scenario::alone("foreign", async |scenario| {
+        let foreign = Cluster::encrypted("foreign", scenario);
+        let (well, said) = scenario.recovery_by_hand(&foreign, FOREIGN, &[]).await;
+        assert!(well, "{said}");
+        let mut shop = Cluster::plain("shop", scenario);
+        shop.data_source = foreign.as_source();
+        shop.data_source["pgbackrest"]["stanza"] = json!("shop-main");
+        scenario.apply(&foreign.secret()).await;
+        shop.create(scenario).await;
+        brought(scenario, &shop).await;
+        shop.ready(scenario, minutes(5)).await;
+        assert_eq!(scenario.sql(&shop, "select n from t").await, "7");
+        scenario.succeeded("shop-repo1-initial", minutes(4)).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_new_cluster_begins_where_it_is_told_and_never_writes_to_what_it_begins_from() {
     Scenario::alone_within(minutes(20), "heirs", async |scenario| {

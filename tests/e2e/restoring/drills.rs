@@ -100,6 +100,46 @@ async fn a_rehearsal_passes_until_something_is_damaged_and_leaves_nothing_behind
     .await;
 }
 
+#[tokio::test]
+async fn what_a_cluster_that_is_gone_has_left_is_rehearsed_too() {
+    Scenario::alone_within(minutes(15), "left", async |scenario| {
+        let app = Cluster::encrypted("app", scenario);
+        app.create(scenario).await;
+        app.ready(scenario, minutes(5)).await;
+        scenario.succeeded("app-repo1-initial", minutes(5)).await;
+        app.archived_with(scenario, "create table t as select 7 n").await;
+        scenario
+            .api::<PerconaPGCluster>()
+            .delete("app", &DeleteParams::default())
+            .await
+            .unwrap();
+        scenario.gone::<PerconaPGCluster>("app", minutes(3)).await;
+        let before = scenario.claims().await;
+
+        // A cluster that never starts stands for it: it only says where the repository is.
+        let mut left = app.clone();
+        left.name = "left".to_owned();
+        left.paused = true;
+        left.create(scenario).await;
+        left.change(
+            scenario,
+            &json!({ "spec": { "backups": { "drills": [{ "name": "proof", "checks": { "sql": [
+                { "name": "rows", "statement": "select n from t", "expect": "7" } ] } }] } } }),
+        )
+        .await;
+        scenario
+            .restore("proven", json!({ "pgCluster": "left", "drill": "proof" }))
+            .await;
+        let status = scenario.restore_ended("proven", minutes(6)).await;
+        assert_eq!(status.state, Some(JobState::Succeeded), "{:?}", status.error);
+        assert_eq!(status.checks.len(), 3, "{:?}", status.checks);
+        let mut claims = scenario.claims().await;
+        claims.retain(|claim| !claim.starts_with("left-a-"));
+        assert_eq!(claims, before, "it leaves no claim");
+    })
+    .await;
+}
+
 async fn drilled(scenario: &Scenario, name: &str, drill: &str, state: JobState) -> PerconaPGRestoreStatus {
     scenario.restore(name, json!({ "drill": drill })).await;
     let status = scenario.restore_ended(name, minutes(6)).await;

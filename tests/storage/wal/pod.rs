@@ -121,6 +121,7 @@ impl Pod {
             key,
             store: StoreAccess::S3(stores.s3()),
             path: format!("/{name}/repo{key}"),
+            stanza: "db".to_owned(),
             cipher: cipher.map(Secret::from),
         };
         Self {
