@@ -363,6 +363,9 @@ words! {
         /// A Secret or other object that the specification names is not there or lacks a key.
         ReferenceMissing: "What depends on it waits; what ran before goes on.",
             "Create it with the keys that the message names.";
+        /// A volume that is to be taken over is somebody else's.
+        ClaimInUse: "Nothing was changed: two databases on one volume would be the end of both.",
+            "Remove whom the message names, keeping its volumes, or name another claim.";
         /// A user or database could not be applied.
         UsersNotApplied: "Data are not at risk; the users that the message names may not be able to connect.",
             "Correct the user in the specification; the message quotes PostgreSQL.";

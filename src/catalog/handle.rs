@@ -11,10 +11,10 @@ use futures::future::BoxFuture;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    Bounds, CatalogError, CatalogMetrics, CatalogPlace, Health, History, Replacement, RepositoryPlace,
-    RepositoryRecord,
+    Bounds, CatalogError, CatalogMetrics, CatalogPlace, Health, History, PastDrill, Replacement,
+    RepositoryPlace, RepositoryRecord,
     connection::Connection,
-    damaged, history,
+    damaged, drills, history,
     repositories::{self, Texts},
 };
 
@@ -112,6 +112,28 @@ impl Catalog {
         self.work("history", &|connection: &mut Connection| {
             let place = place.clone();
             Box::pin(async move { history::read(connection, &place).await })
+        })
+        .await
+    }
+
+    /// Notes what a rehearsal came to.
+    pub async fn drilled(&self, drill: &PastDrill) -> Result<(), CatalogError> {
+        self.work("drilled", &|connection: &mut Connection| {
+            let drill = drill.clone();
+            Box::pin(async move {
+                connection.begin().await?;
+                drills::note(connection, &drill).await?;
+                connection.commit().await
+            })
+        })
+        .await
+    }
+
+    /// What the rehearsals of a cluster came to, in the order of time.
+    pub async fn drills(&self, namespace: &str, cluster: &str) -> Result<Vec<PastDrill>, CatalogError> {
+        self.work("drills", &|connection: &mut Connection| {
+            let (namespace, cluster) = (namespace.to_owned(), cluster.to_owned());
+            Box::pin(async move { drills::read(connection, &namespace, &cluster).await })
         })
         .await
     }

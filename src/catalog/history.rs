@@ -54,7 +54,7 @@ pub struct History {
     pub sizes: Vec<SizeSample>,
 }
 
-fn time(micros: i64) -> Result<DateTime<Utc>, CatalogError> {
+pub(super) fn time(micros: i64) -> Result<DateTime<Utc>, CatalogError> {
     DateTime::from_timestamp_micros(micros)
         .ok_or_else(|| CatalogError::Unexpected("a time in the catalog is none".to_owned()))
 }

@@ -2,7 +2,7 @@
 //! last listing, and whether the store took the credentials.
 //!
 //! The repository is the truth. A [`RepositoryRecord`] can be read from it again, so losing the catalog loses nothing
-//! but [`History`]: which backups and gaps there were, and how sizes grew. With it, a restart lists only what is new.
+//! but [`History`] and [`PastDrill`]: which backups, gaps and rehearsals there were, and how sizes grew. With it, a restart lists only what is new.
 //!
 //! A catalog never stops anything: [`Catalog`] answers within its [`Bounds`] or says that it skipped what was asked.
 //! A `SQLite` file that is damaged is moved aside and a new one begun; a database that does not answer is left alone
@@ -12,6 +12,7 @@
 
 mod connection;
 mod damaged;
+mod drills;
 mod error;
 mod growth;
 mod handle;
@@ -23,6 +24,7 @@ mod record;
 mod repositories;
 mod settings;
 
+pub use drills::PastDrill;
 pub use error::CatalogError;
 pub use growth::{Growth, SizeSample, growth};
 pub use handle::Catalog;

@@ -23,10 +23,11 @@ const DASHBOARD: &str = include_str!("../../deploy/monitoring/dashboard.json");
 const ALERTS: &str = include_str!("../../docs/alerts.md");
 const README: &str = include_str!("../../README.md");
 const SCHEDULES: &str = include_str!("../../docs/schedules.md");
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 7] = [
     include_str!("../../tests/monitoring/restorable.yaml"),
     include_str!("../../tests/monitoring/backups.yaml"),
     include_str!("../../tests/monitoring/archiving.yaml"),
+    include_str!("../../tests/monitoring/standbys.yaml"),
     include_str!("../../tests/monitoring/repositories.yaml"),
     include_str!("../../tests/monitoring/growth.yaml"),
     include_str!("../../tests/monitoring/operator.yaml"),

@@ -3,6 +3,7 @@
 //! Invariants: nothing that may hold data is deleted; a data directory of another major version, or of another
 //! owner, is refused with a sentence that says so. Patroni replaces this process, so it is process 1 and reaps.
 
+mod adoption;
 mod data_directory;
 mod key_file;
 
@@ -121,6 +122,8 @@ pub struct Layout {
     pub socket: PathBuf,
     /// Private keys that PostgreSQL and libpq will read.
     pub keys: Vec<PathBuf>,
+    /// Where the data and the WAL of a volume that was taken over are, by name, until they are moved.
+    pub adopted: (Option<String>, Option<String>),
 }
 
 impl Layout {
@@ -134,6 +137,10 @@ impl Layout {
             wal: environment::optional(&read, "HOLDFAST_WAL_DIRECTORY")
                 .map_or_else(|| volume.join(format!("pg{version}_wal")), PathBuf::from),
             tablespaces: environment::tablespaces(&read),
+            adopted: (
+                environment::optional(&read, "HOLDFAST_ADOPTED_DATA"),
+                environment::optional(&read, "HOLDFAST_ADOPTED_WAL"),
+            ),
             data,
             version,
             socket: socket.into(),
@@ -187,6 +194,7 @@ pub fn prepare(layout: &Layout) -> Result<(), PostgresError> {
         let stage = format!("{:?}", journal.stage).to_lowercase();
         return Err(PostgresError::Restoring { stage });
     }
+    adoption::take_over(layout)?;
     data_directory::check_versions(layout)?;
     data_directory::prepare(layout)?;
     for directory in ["pgbackrest-spool", "pgbackrest-lock"] {

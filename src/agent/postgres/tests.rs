@@ -8,6 +8,7 @@ fn layout(volume: &Path) -> Layout {
         tablespaces: Vec::new(),
         socket: volume.join("socket"),
         keys: Vec::new(),
+        adopted: (None, None),
     }
 }
 

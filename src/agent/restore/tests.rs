@@ -11,6 +11,7 @@ pub(super) fn layout(volume: &Path) -> Layout {
         tablespaces: Vec::new(),
         socket: volume.join("socket"),
         keys: Vec::new(),
+        adopted: (None, None),
     }
 }
 

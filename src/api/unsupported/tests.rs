@@ -31,8 +31,9 @@ fn cluster(spec: &Value) -> PerconaPGCluster {
     "patroni": { "switchover": { "enabled": false } } }), &[])]
 #[case::defaults(json!({ "patroni": {}, "tls": {}, "proxy": { "pgBouncer": {} } }), &[])]
 #[case::empty_values(json!({ "dataSource": {}, "config": { "files": [] }, "logicalReplicas": [], "openshift": false }), &[])]
-#[case::whole_blocks(json!({ "dataSource": { "volumes": { "pgDataVolume": { "pvcName": "p" } } }, "databaseInitSQL": { "name": "n", "key": "k" } }),
-    &["spec.dataSource.volumes", "spec.databaseInitSQL"])]
+#[case::whole_blocks(json!({ "dataSource": { "volumes": { "pgDataVolume": { "pvcName": "p" }, "pgBackRestVolume": { "pvcName": "r" } } },
+    "databaseInitSQL": { "name": "n", "key": "k" } }),
+    &["spec.dataSource.volumes.pgBackRestVolume", "spec.databaseInitSQL"])]
 #[case::monitoring_that_is_on(json!({ "pmm": { "enabled": true, "image": "i", "secret": "s", "serverHost": "h" }, "logcollector": { "enabled": true, "image": "i" } }),
     &["spec.logcollector", "spec.pmm"])]
 #[case::one_field_of_two_sets(json!({ "instances": [

@@ -39,5 +39,6 @@ suite!(
     places_are_kept_apart,
     backups_that_went_are_remembered,
     gaps_that_closed_are_remembered,
+    drills_are_remembered,
     sizes_are_sampled_and_thinned,
 );

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::holdfast::{
     catalog::{
-        Catalog, Credentials, CredentialsState, Failure, RepositoryPlace, RepositoryRecord, Sizes, growth,
+        Catalog, Credentials, CredentialsState, Failure, PastDrill, RepositoryPlace, RepositoryRecord, Sizes,
+        growth,
     },
     domain::{
         label::BackupType,
@@ -289,6 +290,32 @@ pub async fn gaps_that_closed_are_remembered(open: impl Fn() -> Catalog) {
     assert_eq!(
         history.gaps.iter().filter(|past| past.closed.is_none()).count(),
         2
+    );
+}
+
+pub async fn drills_are_remembered(open: impl Fn() -> Catalog) {
+    let drill = |restore: &str, cluster: &str, second: i64| PastDrill {
+        restore: restore.to_owned(),
+        namespace: "shop".to_owned(),
+        cluster: cluster.to_owned(),
+        drill: "weekly".to_owned(),
+        ended: at(second),
+        proven: second != 2,
+        result: r#"{"state":"it's"}"#.to_owned(),
+    };
+    let catalog = open();
+    for noted in [drill("b", "app", 2), drill("a", "app", 1), drill("c", "other", 3)] {
+        catalog.drilled(&noted).await.unwrap();
+    }
+    // Told again after a restart, with a later time.
+    open().drilled(&drill("a", "app", 9)).await.unwrap();
+    let expected = [drill("a", "app", 1), drill("b", "app", 2)];
+    assert_eq!(open().drills("shop", "app").await.unwrap(), expected);
+    let years = 500 * 24 * 3600;
+    catalog.drilled(&drill("d", "app", years)).await.unwrap();
+    assert_eq!(
+        open().drills("shop", "app").await.unwrap(),
+        [drill("d", "app", years)]
     );
 }
 

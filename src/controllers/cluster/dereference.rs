@@ -29,6 +29,8 @@ pub struct Observed {
     pub pods: Vec<Pod>,
     /// Claims of instances.
     pub claims: Vec<PersistentVolumeClaim>,
+    /// Claims that the specification wants taken over, and that are no instance's yet.
+    pub offered: Vec<PersistentVolumeClaim>,
     /// Claims of repositories, also of those that the specification does not have any more.
     pub volume_claims: Vec<PersistentVolumeClaim>,
     /// The pod that mounts them.
@@ -57,6 +59,7 @@ impl Observed {
             stateful_sets: Vec::new(),
             pods: Vec::new(),
             claims: Vec::new(),
+            offered: Vec::new(),
             volume_claims: Vec::new(),
             repo_host: None,
             pooler: None,
@@ -88,8 +91,10 @@ async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) ->
         .into_iter()
         .filter(|pod| is_of_instance(pod) || pod.name_any() == repo_host_pod)
         .partition(|pod| pod.name_any() == repo_host_pod);
-    let (leader, volumes, sources) = futures::try_join!(
+    let claims: Vec<PersistentVolumeClaim> = fleet.claims(&key).into_iter().filter(is_of_instance).collect();
+    let (leader, offered, volumes, sources) = futures::try_join!(
         leader(client, &names, &pods),
+        offered(client, &key.namespace, &cluster, &claims),
         volume_reads(client, fleet, &cluster),
         read_sources(client, fleet, &key.namespace, &cluster),
     )?;
@@ -101,7 +106,8 @@ async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) ->
             .filter(is_of_instance)
             .collect(),
         pods,
-        claims: fleet.claims(&key).into_iter().filter(is_of_instance).collect(),
+        claims,
+        offered,
         volume_claims: volumes.claims,
         certificates: volumes.certificates,
         repo_host: hosts.into_iter().next(),
@@ -115,6 +121,37 @@ async fn read(client: &Client, fleet: &Fleet, cluster: Arc<PerconaPGCluster>) ->
         },
         cluster,
     })
+}
+
+/// Not watched: nothing of ours is on them.
+async fn offered(
+    client: &Client,
+    namespace: &str,
+    cluster: &PerconaPGCluster,
+    known: &[PersistentVolumeClaim],
+) -> Result<Vec<PersistentVolumeClaim>, ReadError> {
+    let source = cluster
+        .spec
+        .data_source
+        .as_ref()
+        .and_then(|source| source.volumes.as_ref());
+    let named = source
+        .into_iter()
+        .flat_map(|source| [&source.pg_data_volume, &source.pg_wal_volume]);
+    let unknown = named
+        .flatten()
+        .filter(|volume| known.iter().all(|claim| claim.name_any() != volume.pvc_name));
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    // Of claims the operator may only make lists.
+    let named = unknown.map(|volume| {
+        let by_name = ListParams::default().fields(&format!("metadata.name={}", volume.pvc_name));
+        let api = &api;
+        async move { api.list(&by_name).await }
+    });
+    let found = try_join_all(named)
+        .await
+        .map_err(ReadError::of("PersistentVolumeClaims"))?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn bootstraps(fleet: &Fleet, cluster: &Key) -> Vec<PerconaPGRestore> {

@@ -62,6 +62,12 @@ pub fn choose(cluster: &str, set: &str, wanted: usize, existing: &[Existing]) ->
     chosen.into_iter().collect()
 }
 
+/// The name that the first instance of a set gets.
+#[must_use]
+pub fn first(cluster: &str, set: &str) -> String {
+    derived(cluster, set, 0)
+}
+
 fn derived(cluster: &str, set: &str, position: u32) -> String {
     let digest = Sha256::digest(format!("{cluster}/{set}/{position}"));
     let suffix: String = digest

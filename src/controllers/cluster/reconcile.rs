@@ -166,7 +166,7 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
         validate(
             &observed.cluster,
             &ImageDefaults::of(&shared.context.settings),
-            &existence(observed),
+            &existence(observed, &|name| is_there(&shared.fleet, observed, name)),
             &user.options,
             cleared,
         )
@@ -230,6 +230,13 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
         Some(at) => Action::requeue((at - now).to_std().unwrap_or_default() + Duration::from_secs(1)),
         None => Action::await_change(),
     })
+}
+
+/// Whether there is a cluster of that name beside it.
+fn is_there(fleet: &Fleet, observed: &Observed, name: &str) -> bool {
+    let own = observed.cluster.name_any();
+    let key = Key::new(observed.cluster.namespace().unwrap_or_default(), name.to_owned());
+    name != own && fleet.clusters().get(&key.reference()).is_some()
 }
 
 /// Who else takes writes on its database.

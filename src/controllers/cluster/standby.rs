@@ -34,6 +34,8 @@ pub fn waits_for_another(refusal: &Refusal) -> bool {
         Reason::PromotionRefused,
         Reason::AnotherTakesWrites,
         Reason::StandbySourceMissing,
+        Reason::ClaimInUse,
+        Reason::ReferenceMissing,
     ]
     .contains(&refusal.reason)
 }

@@ -9,6 +9,7 @@ mod images;
 pub mod jobs;
 mod pods;
 mod standby;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ use super::validated::{
     Exposure, Extensions, InitContainer, Instance, InstanceSet, Metadata, Patroni, Pooler, Stopped, User,
     ValidatedCluster,
 };
-use crate::api::cluster::data_source::DataSource;
+use crate::api::cluster::data_source::{DataSource, VolumesSource};
 use crate::api::cluster::services::Expose;
 use crate::api::cluster::status::RestoreUnderWay;
 use crate::api::cluster::users::PasswordType;
@@ -57,10 +58,29 @@ pub struct Existence {
     pub instances: BTreeMap<String, Vec<Existing>>,
     /// Specs of instances' claims by name.
     pub claims: BTreeMap<String, PersistentVolumeClaimSpec>,
+    /// Names of the claims with data and with WAL, by instance, where they are there.
+    pub volumes: BTreeMap<String, Volumes>,
+    /// Claims that `spec.dataSource.volumes` names, and that are no instance's yet, by name; nothing where nobody has looked, since
+    /// no instance is built.
+    pub offered: Option<BTreeMap<String, Offered>>,
     /// Claims of repositories.
     pub volume_claims: Vec<PersistentVolumeClaim>,
     /// No instance has data yet, where `spec.dataSource` says that some are to be brought.
     pub awaits_data: bool,
+}
+
+/// Names of an instance's claims.
+#[derive(Debug, Clone, Default)]
+pub struct Volumes {
+    pub data: Option<String>,
+    pub wal: Option<String>,
+}
+
+/// A claim that is to be taken over.
+#[derive(Debug, Clone, Default)]
+pub struct Offered {
+    /// To whom it belongs, in words, if to anybody.
+    pub owner: Option<String>,
 }
 
 /// Longest cluster name and set name together: what is derived from them must be a DNS label.
@@ -84,12 +104,16 @@ pub fn validate(
             "the object has no UID yet, so nothing can belong to it",
         )
     })?;
-    refuse_what_would_harm(spec, existence)?;
+    volumes::check(spec, existence)?;
     let sets = sets(&names, spec)?;
     let paused = spec.pause.unwrap_or(false);
     let restore = cluster.status.as_ref().and_then(|status| status.restore.as_ref());
     let stopped = paused || restore.is_some() || existence.awaits_data;
-    let instances = place(&names, &sets, stopped, restore, existence);
+    let volumes = spec
+        .data_source
+        .as_ref()
+        .and_then(|source| source.volumes.as_ref());
+    let instances = place(&names, &sets, stopped, restore, volumes, existence);
     let dynamic = spec
         .patroni
         .as_ref()
@@ -152,18 +176,6 @@ pub fn validate(
     })
 }
 
-/// What is not built yet and would do harm if it were ignored is refused, not reported only.
-fn refuse_what_would_harm(spec: &PerconaPGClusterSpec, existence: &Existence) -> Result<(), Refusal> {
-    let source = spec.data_source.as_ref();
-    if existence.awaits_data && source.is_some_and(|source| source.volumes.is_some()) {
-        return Err(Refusal::new(
-            Reason::NotSupported,
-            "spec.dataSource.volumes: this version would start an empty database instead of taking the volumes over",
-        ));
-    }
-    Ok(())
-}
-
 fn refuse_wal_level(dynamic: &Value) -> Result<(), Refusal> {
     match dynamic
         .pointer("/postgresql/parameters/wal_level")
@@ -208,6 +220,7 @@ fn place(
     sets: &[InstanceSet],
     stopped: bool,
     restore: Option<&RestoreUnderWay>,
+    source: Option<&VolumesSource>,
     existence: &Existence,
 ) -> Vec<Instance> {
     let mut placed: Vec<(usize, Existing)> = Vec::new();
@@ -237,17 +250,18 @@ fn place(
             part.led_last = instance.name == *restored;
         }
     }
+    let own = |instance: &str| volumes::of(names, sets, instance, source, existence);
     placed
         .into_iter()
         .zip(parts)
         .map(|((set, instance), part)| Instance {
+            data_claim: own(&instance.name).data,
+            wal_claim: own(&instance.name).wal,
+            adopted: own(&instance.name).adopted,
             existing_claims: existence
                 .claims
                 .iter()
-                .filter(|(claim, _)| {
-                    let own = claim.strip_prefix(instance.name.as_str());
-                    own.is_some_and(|own| own.starts_with('-'))
-                })
+                .filter(|(claim, _)| own(&instance.name).has(claim))
                 .map(|(claim, spec)| (claim.clone(), spec.clone()))
                 .collect(),
             name: instance.name,

@@ -133,6 +133,12 @@ pub struct Instance {
     pub running: bool,
     /// Remembered on the `StatefulSet`: it led when the cluster was stopped, and must start first.
     pub led_last: bool,
+    /// Name of the claim with its data.
+    pub data_claim: String,
+    /// Name of the claim with its WAL, where that has one.
+    pub wal_claim: String,
+    /// What of those volumes was taken over is not in its place: names of the directories with data and WAL.
+    pub adopted: Option<(Option<String>, Option<String>)>,
     /// Claim specs as they exist already: most of a claim cannot be changed.
     pub existing_claims: BTreeMap<String, PersistentVolumeClaimSpec>,
 }

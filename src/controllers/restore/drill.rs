@@ -23,7 +23,8 @@ use crate::api::backup::JobState;
 use crate::api::cluster::drills::{Drill, DrillTarget};
 use crate::api::conditions::Status;
 use crate::api::names::STANZA;
-use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, Reason};
+use crate::api::{ConditionType, PerconaPGCluster, PerconaPGRestore, PerconaPGRestoreStatus, Reason};
+use crate::catalog::PastDrill;
 use crate::controllers::backup::ended;
 use crate::controllers::cluster::build::repository_job::{last_pod, last_words, pods_of};
 use crate::controllers::cluster::build::{Place, Placement};
@@ -198,7 +199,7 @@ impl One<'_> {
         let validated = validate(
             &observed.cluster,
             &images,
-            &existence(&observed),
+            &existence(&observed, &|_| false),
             &user.options,
             std::collections::BTreeSet::default(),
         );
@@ -356,6 +357,25 @@ impl One<'_> {
             let (reason, said) = draft.said(which);
             draft.failed_as_told(reason.unwrap_or(Reason::DrillFailed), said);
         }
-        self.write(draft).await
+        let ended = draft.done();
+        self.remember(&ended, restored && passed).await;
+        tell(&self.shared.context, self.restore, ended).await?;
+        Ok(Action::requeue(SOON))
+    }
+
+    /// Before it is told: one that is noted twice is noted once, and one that is told is done.
+    async fn remember(&self, ended: &PerconaPGRestoreStatus, proven: bool) {
+        let drill = PastDrill {
+            restore: self.restore.uid().unwrap_or_default(),
+            namespace: self.restore.namespace().unwrap_or_default(),
+            cluster: self.cluster.name_any(),
+            drill: self.drill.name.clone(),
+            ended: self.now,
+            proven,
+            result: serde_json::to_string(ended).unwrap_or_default(),
+        };
+        if let Err(error) = self.shared.context.catalog.drilled(&drill).await {
+            tracing::warn!(drill = drill.drill, %error, "what a rehearsal came to is not in the catalog");
+        }
     }
 }

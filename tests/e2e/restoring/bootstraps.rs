@@ -43,6 +43,45 @@ async fn a_new_cluster_begins_from_each_kind_of_repository() {
     .await;
 }
 
+#[tokio::test]
+async fn a_new_cluster_takes_over_the_volume_of_one_that_is_gone() {
+    Scenario::alone("volumes", async |scenario| {
+        let app = Cluster::plain("app", scenario);
+        app.create(scenario).await;
+        app.ready(scenario, minutes(5)).await;
+        scenario
+            .sql(&app, "create table t as select 7 n; checkpoint")
+            .await;
+        let claims = scenario.claims().await;
+        let [claim] = claims.as_slice() else {
+            panic!("one instance has one claim: {claims:?}");
+        };
+        let mut next = Cluster::plain("next", scenario);
+        next.instances = 2;
+        next.data_source = json!({ "volumes": { "pgDataVolume": { "pvcName": claim } } });
+        next.create(scenario).await;
+        let refused = ("False", "ClaimInUse");
+        let why = next.says(scenario, "Valid", refused, minutes(1)).await;
+        assert!(why.contains("PerconaPGCluster app"), "{why}");
+        let clusters = scenario.api::<PerconaPGCluster>();
+        clusters.delete("app", &DeleteParams::default()).await.unwrap();
+        scenario.gone::<PerconaPGCluster>("app", minutes(3)).await;
+        next.ready(scenario, minutes(5)).await;
+        assert_eq!(scenario.sql(&next, "select n from t").await, "7");
+        scenario.succeeded("next-repo1-initial", minutes(4)).await;
+        let primary = next.primary(scenario).await;
+        let volumes = primary.spec.unwrap().volumes.unwrap();
+        let mounted = volumes
+            .iter()
+            .filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        assert_eq!(
+            mounted.map(|own| own.claim_name.as_str()).collect::<Vec<_>>(),
+            [claim.as_str()]
+        );
+    })
+    .await;
+}
+
 /// What somebody who ran PostgreSQL elsewhere has.
 const FOREIGN: &str = include_str!("bootstraps/foreign.sh");
 

@@ -138,5 +138,6 @@ async fn a_catalog_in_postgresql_is_one_like_any_other() {
     suite::places_are_kept_apart(open).await;
     suite::backups_that_went_are_remembered(open).await;
     suite::gaps_that_closed_are_remembered(open).await;
+    suite::drills_are_remembered(open).await;
     suite::sizes_are_sampled_and_thinned(open).await;
 }

@@ -118,7 +118,7 @@ fn pod(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Po
         match_expressions: None,
     };
     let pod = around(
-        database(cluster, set),
+        database(cluster, set, instance),
         volumes(cluster, set, instance),
         cluster,
         settings,
@@ -142,7 +142,7 @@ fn pod(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Po
     }
 }
 
-fn database(cluster: &ValidatedCluster, set: &InstanceSet) -> Container {
+fn database(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Container {
     let patroni = &cluster.patroni;
     let mut environment = environment(cluster, set);
     let host = format!(
@@ -163,6 +163,9 @@ fn database(cluster: &ValidatedCluster, set: &InstanceSet) -> Container {
             format!("{host}:{}", patroni.port),
         ),
     ]);
+    let (data, wal) = instance.adopted.clone().unwrap_or_default();
+    environment.extend(data.map(|name| env("HOLDFAST_ADOPTED_DATA", name)));
+    environment.extend(wal.map(|name| env("HOLDFAST_ADOPTED_WAL", name)));
     environment.extend(set.pod.env.iter().cloned());
     let mut mounts = data_mounts(cluster, set);
     mounts.extend([
@@ -277,7 +280,7 @@ fn tablespace_volume(name: &str) -> String {
 fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -> Vec<Volume> {
     let names = &cluster.names;
     let mut volumes = vec![
-        claim_volume("postgres-data", Names::data_claim(&instance.name)),
+        claim_volume("postgres-data", instance.data_claim.clone()),
         empty_dir("holdfast"),
         limited_empty_dir("tmp", "2Gi"),
         shared_memory(),
@@ -311,7 +314,7 @@ fn volumes(cluster: &ValidatedCluster, set: &InstanceSet, instance: &Instance) -
         ),
     ];
     if set.wal_claim.is_some() {
-        volumes.push(claim_volume("postgres-wal", Names::wal_claim(&instance.name)));
+        volumes.push(claim_volume("postgres-wal", instance.wal_claim.clone()));
     }
     for (name, _) in &set.tablespaces {
         let claim = Names::tablespace_claim(&instance.name, name);

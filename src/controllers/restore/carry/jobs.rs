@@ -83,7 +83,7 @@ impl One<'_> {
         let observed = &self.scene.observed;
         let user = user_files::of_cluster(&observed.cluster, &observed.sources);
         let images = ImageDefaults::of(&self.shared.context.settings);
-        let existing = existence(observed);
+        let existing = existence(observed, &|_| false);
         let cluster = validate(
             &observed.cluster,
             &images,

@@ -19,7 +19,7 @@ pub fn claims(cluster: &ValidatedCluster) -> Vec<PersistentVolumeClaim> {
             cluster,
             set,
             instance,
-            Names::data_claim(&instance.name),
+            instance.data_claim.clone(),
             "pgdata",
             &set.data_claim,
         ));
@@ -28,7 +28,7 @@ pub fn claims(cluster: &ValidatedCluster) -> Vec<PersistentVolumeClaim> {
                 cluster,
                 set,
                 instance,
-                Names::wal_claim(&instance.name),
+                instance.wal_claim.clone(),
                 "pgwal",
                 wal,
             ));
