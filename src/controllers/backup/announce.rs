@@ -129,23 +129,25 @@ fn lost_try(
     (!told).then_some((EventType::Warning, reason, text))
 }
 
-/// A try that was lost while no controller looked: what runs, or is about to, is another one than was told last.
+/// A try that was lost while no controller looked, or of which more is known by now than when it was told: that the primary went is
+/// seen only when another one leads.
 fn missed_try(
     observed: &Observed,
     before: &PerconaPGBackupStatus,
     after: &PerconaPGBackupStatus,
 ) -> Option<(EventType, Reason, String)> {
-    let at_work = |status: &PerconaPGBackupStatus| {
-        let running = conditions::find(&status.conditions, ConditionType::Running.as_str())?;
-        (running.reason == Reason::InProgress.as_str()).then(|| running.message.clone())
+    let running = |status: &PerconaPGBackupStatus| {
+        conditions::find(&status.conditions, ConditionType::Running.as_str()).cloned()
     };
-    let (was, _) = (at_work(before)?, at_work(after)?);
-    let known = was.contains(&tries::shown(tries::tries(observed)))
-        || observed
-            .pods
-            .last()
-            .is_some_and(|pod| was.contains(&pod.name_any()));
-    if known {
+    let (was, is) = (running(before)?, running(after)?);
+    let lost = tries::told_before(&is.message)?;
+    let told = match was.reason.as_str() {
+        reason if reason == Reason::InProgress.as_str() => tries::told_before(&was.message),
+        // What kept the next one from starting says nothing of the one before.
+        reason if reason == Reason::PodNotStarting.as_str() => Some(lost),
+        reason => Some(reason),
+    };
+    if told == Some(lost) {
         return None;
     }
     let lost = tries::try_before(observed)?;
@@ -213,20 +215,27 @@ mod tests {
         let missed = |before: &PerconaPGBackupStatus, after: &PerconaPGBackupStatus| {
             missed_try(&observed, before, after).map(|(_, reason, _)| reason)
         };
-        let first = running(Status::True, Reason::InProgress, "pgBackRest is at work");
-        let second = running(
-            Status::True,
-            Reason::InProgress,
-            "pgBackRest is at work; try 2, the one before: X",
-        );
-        let starts = running(Status::False, Reason::InProgress, "Pod b is starting");
+        let at_work = |text: &str| running(Status::True, Reason::InProgress, text);
+        let first = at_work("pgBackRest is at work");
+        let second = at_work("pgBackRest is at work; try 2, the one before: EndpointUnreachable");
+        let starting = "Pod b is starting, the one before: EndpointUnreachable";
+        let starts = running(Status::False, Reason::InProgress, starting);
         let lost = running(Status::False, Reason::EndpointUnreachable, "ended with 49");
+        let waits = running(Status::False, Reason::PodNotStarting, "Pod b is not scheduled");
         assert_eq!(missed(&first, &second), Some(Reason::EndpointUnreachable));
         assert_eq!(missed(&first, &starts), Some(Reason::EndpointUnreachable));
         assert_eq!(missed(&starts, &second), None, "told when it began to start");
         assert_eq!(missed(&lost, &starts), None, "told as it was lost");
+        assert_eq!(missed(&waits, &starts), None, "told before it could not start");
         assert_eq!(missed(&second, &second), None);
         assert_eq!(missed(&first, &lost), None, "it is told by that itself");
+        let ended = running(Status::False, Reason::InProgress, "pgBackRest has ended");
+        assert_eq!(missed(&second, &ended), None);
+        // By now another instance leads.
+        let otherwise = at_work("pgBackRest is at work; try 2, the one before: StoreThrottled");
+        assert_eq!(missed(&otherwise, &second), Some(Reason::EndpointUnreachable));
+        let told = running(Status::False, Reason::StoreThrottled, "ended with 101");
+        assert_eq!(missed(&told, &starts), Some(Reason::EndpointUnreachable));
     }
 
     #[test]

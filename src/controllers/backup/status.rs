@@ -10,7 +10,7 @@ use super::dereference::Observed;
 use super::failure::Trouble;
 use super::fate::{own, silent_node};
 use super::source::{copied_from, shown_source};
-use super::tries::{self, not_running, try_before};
+use super::tries::{self, not_running};
 use crate::agent::report::{BackupProgress as Reported, PROGRESS_ANNOTATION};
 use crate::api::backup::{BackupOrigin, BackupProgress, JobState, PerconaPGBackup, PerconaPGBackupStatus};
 use crate::api::conditions::{self, Status};
@@ -104,11 +104,8 @@ impl Draft<'_> {
         let text = match tries::tries(self.observed) {
             0 | 1 => "pgBackRest is at work".to_owned(),
             tries => {
-                let before = try_before(self.observed);
-                let why = before.map_or_else(String::new, |trouble| {
-                    format!(", the one before: {}", trouble.reason)
-                });
-                format!("pgBackRest is at work; {}{why}", tries::shown(tries))
+                let why = tries::shown_before(self.observed);
+                format!("pgBackRest is at work; try {tries}{why}")
             }
         };
         self.say(ConditionType::Running, Status::True, Reason::InProgress, &text);

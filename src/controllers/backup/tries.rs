@@ -57,7 +57,10 @@ pub fn not_running(observed: &Observed, now: DateTime<Utc>) -> (Reason, String) 
             trouble.reason,
             format!("{} Another try follows.", trouble.message),
         ),
-        None => (Reason::InProgress, format!("Pod {name} is starting")),
+        None => (
+            Reason::InProgress,
+            format!("Pod {name} is starting{}", shown_before(observed)),
+        ),
     }
 }
 
@@ -91,9 +94,16 @@ pub fn tries(observed: &Observed) -> usize {
     observed.pods.len() + usize::try_from(restarts).unwrap_or(0)
 }
 
-/// How the number of a try is told.
-pub fn shown(tries: usize) -> String {
-    format!("try {tries}")
+const BEFORE: &str = ", the one before: ";
+
+/// How it is told why the one before was lost; empty where there was none.
+pub fn shown_before(observed: &Observed) -> String {
+    try_before(observed).map_or_else(String::new, |lost| format!("{BEFORE}{}", lost.reason))
+}
+
+/// The reason in such a text.
+pub fn told_before(text: &str) -> Option<&str> {
+    text.split_once(BEFORE).map(|(_, reason)| reason)
 }
 
 /// Why the last one before the one that runs ended.
