@@ -3,7 +3,7 @@
 set -euo pipefail
 mkdir -m 700 -p "$PGDATA" /pgdata/spool
 configure 'archive_mode = on' "archive_command = ''"
-get='pgbackrest --stanza=db --repo=1 --archive-async --spool-path=/pgdata/spool --process-max=4 archive-get %f "%p"'
+get='pgbackrest --stanza=db --repo=1 --pg1-path=/pgdata/pg18 --archive-async --spool-path=/pgdata/spool --process-max=4 archive-get %f "%p"'
 since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { print to - from }'; }
 restore() { pgbackrest --stanza=db --repo=1 --pg1-path="$PGDATA" --set="$set" --process-max=4 --recovery-option=restore_command="$get" "$@" restore; }
 set=$1
