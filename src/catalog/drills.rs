@@ -1,15 +1,12 @@
 //! What rehearsals came to: when which backup was proven, long after the objects are gone.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
     CatalogError,
     connection::{Columns, Connection},
-    history::time,
+    history::{KEEP, time},
 };
-
-/// For so long they are kept.
-const KEEP: TimeDelta = TimeDelta::days(400);
 
 /// A rehearsal that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const SAMPLE: TimeDelta = TimeDelta::hours(1);
 /// For so long all of them are kept, and after that the last of each day.
 const KEEP_ALL: TimeDelta = TimeDelta::days(14);
 /// For so long anything is kept.
-const KEEP: TimeDelta = TimeDelta::days(400);
+pub(super) const KEEP: TimeDelta = TimeDelta::days(400);
 
 /// A backup that is or was in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

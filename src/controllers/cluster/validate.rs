@@ -250,24 +250,25 @@ fn place(
             part.led_last = instance.name == *restored;
         }
     }
-    let own = |instance: &str| volumes::of(names, sets, instance, source, existence);
     placed
         .into_iter()
         .zip(parts)
-        .map(|((set, instance), part)| Instance {
-            data_claim: own(&instance.name).data,
-            wal_claim: own(&instance.name).wal,
-            adopted: own(&instance.name).adopted,
-            existing_claims: existence
-                .claims
-                .iter()
-                .filter(|(claim, _)| own(&instance.name).has(claim))
-                .map(|(claim, spec)| (claim.clone(), spec.clone()))
-                .collect(),
-            name: instance.name,
-            set,
-            running: part.running,
-            led_last: part.led_last,
+        .map(|((set, instance), part)| {
+            let own = volumes::of(names, sets, &instance.name, source, existence);
+            let claims = existence.claims.iter();
+            Instance {
+                existing_claims: claims
+                    .filter(|(claim, _)| own.has(claim))
+                    .map(|(claim, spec)| (claim.clone(), spec.clone()))
+                    .collect(),
+                data_claim: own.data,
+                wal_claim: own.wal,
+                adopted: own.adopted,
+                name: instance.name,
+                set,
+                running: part.running,
+                led_last: part.led_last,
+            }
         })
         .collect()
 }
