@@ -114,25 +114,10 @@ async fn carry_out(
         now,
     };
     let step = one.step();
-    if step == Step::Stop && cluster.is_standby() {
-        let what = "It follows another cluster: a restore would part it from that. Restore the other one, or promote this one first";
-        return refuse(
-            shared,
-            restore,
-            &Refused::new(Reason::ClusterIsStandby, what),
-            now,
-        )
-        .await;
-    }
-    if step == Step::Stop && restore.is_bootstrap() && !bootstrap::awaits_data(&one.scene.observed) {
-        let what = "The cluster has data already: spec.dataSource is for a new one";
-        return refuse(
-            shared,
-            restore,
-            &Refused::new(Reason::InvalidSpecification, what),
-            now,
-        )
-        .await;
+    if step == Step::Stop
+        && let Some(why) = unfit(restore, &cluster, &one.scene)
+    {
+        return refuse(shared, restore, &why, now).await;
     }
     let is_held = restore
         .finalizers()
@@ -157,6 +142,19 @@ async fn carry_out(
         }
     }
     Box::pin(one.take(step)).await
+}
+
+/// What the cluster is says that this is not to be begun.
+fn unfit(restore: &PerconaPGRestore, cluster: &PerconaPGCluster, scene: &scene::Scene) -> Option<Refused> {
+    if cluster.is_standby() {
+        let what = "It follows another cluster: a restore would part it from that. Restore the other one, or promote this one first";
+        return Some(Refused::new(Reason::ClusterIsStandby, what));
+    }
+    if restore.is_bootstrap() && !bootstrap::awaits_data(&scene.observed) {
+        let what = "The cluster has data already: spec.dataSource is for a new one";
+        return Some(Refused::new(Reason::InvalidSpecification, what));
+    }
+    None
 }
 
 /// It was looked at just now, maybe by a controller that was killed behind that, and nothing stood against it.
