@@ -8,7 +8,6 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::redact::Redactor;
-use super::severed::end_severed;
 use super::supervise::Supervised;
 use crate::pgbackrest::configuration::{INCLUDE_DIRECTORY, TLS_DIRECTORY};
 use crate::pgbackrest::output::Report;
@@ -36,7 +35,7 @@ pub async fn serve(stop: &CancellationToken) {
         stop_signal: Signal::TERM,
         grace: Duration::from_secs(10),
     };
-    tokio::join!(server.run(stop), end_severed(stop));
+    server.run(stop).await;
 }
 
 /// Runs a command whose log goes to standard error and whose answer goes to standard output.

@@ -1,10 +1,13 @@
-//! The small runtime of an agent: one thread, logs on standard error, a token that SIGTERM cancels.
+//! The small runtime of an agent: one thread, logs on standard error, a token that SIGTERM cancels; orphans are reaped, and a
+//! pgBackRest whose peer has vanished is ended.
 
 use std::future::Future;
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use super::severed::end_severed;
 
 /// Runs `agent` on the current thread; its token is cancelled at the first SIGTERM or SIGINT.
 ///
@@ -33,6 +36,8 @@ where
         if std::process::id() == 1 {
             tokio::spawn(super::reaper::reap_orphans(stop.clone()));
         }
+        let watched = stop.clone();
+        tokio::spawn(async move { end_severed(&watched).await });
         Ok(agent(stop).await)
     })
 }

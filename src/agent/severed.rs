@@ -1,9 +1,11 @@
-//! Ends the processes of `pgbackrest server` whose peer has vanished in the middle of an answer.
+//! Ends the processes of pgBackRest whose peer, the other end of `pgbackrest server`, has vanished in the middle of a question or
+//! an answer.
 //!
-//! Keep-alive probes free the lock of a peer that is cut off while the connection rests. They are not sent while an answer
-//! is on its way: then only the kernel's retransmissions count, and it gives up after a quarter of an hour, in which no
-//! other backup can begin. pgBackRest does not set `TCP_USER_TIMEOUT`, so we look from outside: `/proc/net/tcp`, as
-//! proc(5) and the kernel's `net/ipv4/tcp_ipv4.c` (`get_tcp4_sock`) lay it out.
+//! Keep-alive probes end what is cut off while the connection rests. They are not sent while something is on its way: then
+//! only the kernel's retransmissions count, and it gives up after a quarter of an hour, in which a server holds its lock, so that
+//! no other backup can begin, and a backup waits instead of being tried again. pgBackRest does not set `TCP_USER_TIMEOUT`, so
+//! we look from outside: `/proc/net/tcp`, as proc(5) and the kernel's `net/ipv4/tcp_ipv4.c` (`get_tcp4_sock`) lay it out.
+//! Its connections to an object store are not looked at: it limits these itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,7 +62,7 @@ pub async fn end_severed(stop: &CancellationToken) {
     }
 }
 
-/// Inodes of the established connections to a local port whose peer has not answered for long.
+/// Inodes of the established connections from or to a port whose peer has not answered for long.
 fn severed(table: &str, port: u16) -> Vec<u64> {
     table
         .lines()
@@ -74,13 +76,16 @@ fn severed_connection(line: &str, port: u16) -> Option<u64> {
     const RETRANSMITTING: &str = "01";
     // sl, local address, remote address, state, queues, timer:when, retransmissions, uid, probes, inode
     let fields: Vec<&str> = line.split_whitespace().collect();
-    let [_, local, _, state, _, timer, unanswered, _, _, inode, ..] = fields[..] else {
+    let [_, local, remote, state, _, timer, unanswered, _, _, inode, ..] = fields[..] else {
         return None;
     };
-    let (_, local_port) = local.rsplit_once(':')?;
+    let is_port = |address: &str| {
+        let (_, hexadecimal) = address.rsplit_once(':')?;
+        Some(u16::from_str_radix(hexadecimal, 16).ok()? == port)
+    };
     let (timer, _) = timer.split_once(':')?;
     let unanswered = u32::from_str_radix(unanswered, 16).ok()?;
-    let is_severed = u16::from_str_radix(local_port, 16).ok()? == port
+    let is_severed = (is_port(local)? || is_port(remote)?)
         && state == ESTABLISHED
         && timer == RETRANSMITTING
         && unanswered >= UNANSWERED;
@@ -125,20 +130,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_to_the_server_that_has_long_been_unanswered_is_severed() {
+    fn only_a_connection_of_the_server_or_to_one_that_has_long_been_unanswered_is_severed() {
         // As measured with the peer's link down; 20F0 is 8432.
         let severed = "   3: 0C00F40A:20F0 8000F40A:9C5E 01 000000B2:00000000 01:00000A2F 00000007  999        0 412873 4 0000000000000000 3264 4 27 10 7";
         assert_eq!(inodes(severed), [412_873]);
+        let client = severed.replace("20F0", "9C5F").replace("9C5E", "20F0");
+        assert_eq!(inodes(&client), [412_873]);
         assert_eq!(
             inodes(&severed.replace("00000007", "00000006")),
             [0; 0],
             "not yet"
         );
-        assert_eq!(
-            inodes(&severed.replace("20F0", "20F1")),
-            [0; 0],
-            "not the server's"
-        );
+        assert_eq!(inodes(&severed.replace("20F0", "20F1")), [0; 0], "no server's");
         assert_eq!(inodes(&severed.replace(" 01:", " 02:")), [0; 0], "keep-alive");
         assert_eq!(
             inodes(&severed.replace(" 01 ", " 0A ")),

@@ -117,7 +117,7 @@ async fn a_backup_whose_network_is_cut_frees_the_lock_is_tried_again_and_succeed
         scenario.cut(&pod.name_any()).await;
         scenario.lock_is_free(cluster, seconds(60)).await;
         scenario.tell("the lock is free");
-        let backup = scenario.succeeded("cut", minutes(8)).await;
+        let backup = scenario.succeeded("cut", minutes(5)).await;
         scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
     })
     .await;
@@ -125,33 +125,68 @@ async fn a_backup_whose_network_is_cut_frees_the_lock_is_tried_again_and_succeed
 
 #[tokio::test]
 async fn a_backup_whose_network_is_cut_while_an_answer_is_on_its_way_frees_the_lock_too() {
-    const STARTING: &str = "exists (select from pg_stat_activity
-        where state = 'active' and query like '%pg_backup_start(%' and pid <> pg_backend_pid())";
-    let until = |condition: &str| {
-        format!(
-            "do $$ begin while not ({condition}) loop
-                perform pg_sleep(0.1); perform pg_stat_clear_snapshot(); end loop; end $$;"
-        )
-    };
     Scenario::shared(async |scenario, cluster| {
         // A backup begins with a checkpoint.
         checkpointer(scenario, cluster, "STOP").await;
-        Request::new(cluster, "unanswered", &["--type=full"])
-            .create(scenario)
-            .await;
-        let running = scenario.running("unanswered", minutes(1)).await;
-        let pod = scenario.job_pod(&running, None).await;
-        scenario.sql(cluster, &until(STARTING)).await;
-        scenario.cut(&pod.name_any()).await;
+        let pod = starting(scenario, cluster, "unanswered").await;
+        scenario.cut(&pod).await;
         checkpointer(scenario, cluster, "CONT").await;
         scenario.sql(cluster, &until(&format!("not {STARTING}"))).await;
         scenario.tell("the database has answered");
         scenario.lock_is_free(cluster, seconds(60)).await;
         scenario.tell("the lock is free");
-        let backup = scenario.succeeded("unanswered", minutes(8)).await;
+        let backup = scenario.succeeded("unanswered", minutes(5)).await;
         scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_backup_whose_network_is_cut_while_it_asks_is_tried_again_and_succeeds() {
+    Scenario::shared(async |scenario, cluster| {
+        checkpointer(scenario, cluster, "STOP").await;
+        let pod = starting(scenario, cluster, "unheard").await;
+        pgbackrest(scenario, &pod, "STOP").await;
+        checkpointer(scenario, cluster, "CONT").await;
+        scenario.sql(cluster, &until(&format!("not {STARTING}"))).await;
+        scenario.cut(&pod).await;
+        // It reads the answer that it has and sends what it asks next, which nobody hears.
+        pgbackrest(scenario, &pod, "CONT").await;
+        let backup = scenario.succeeded("unheard", minutes(5)).await;
+        scenario.is_as_pgbackrest_sees_it(cluster, &backup).await;
+    })
+    .await;
+}
+
+const STARTING: &str = "exists (select from pg_stat_activity
+    where state = 'active' and query like '%pg_backup_start(%' and pid <> pg_backend_pid())";
+
+fn until(condition: &str) -> String {
+    format!(
+        "do $$ begin while not ({condition}) loop
+            perform pg_sleep(0.1); perform pg_stat_clear_snapshot(); end loop; end $$;"
+    )
+}
+
+/// The Pod of a new backup that waits for the checkpoint it begins with.
+async fn starting(scenario: &Scenario, cluster: &Cluster, name: &str) -> String {
+    Request::new(cluster, name, &["--type=full"])
+        .create(scenario)
+        .await;
+    let running = scenario.running(name, minutes(1)).await;
+    let pod = scenario.job_pod(&running, None).await;
+    scenario.sql(cluster, &until(STARTING)).await;
+    pod.name_any()
+}
+
+/// Signals every pgBackRest of a backup's Pod.
+async fn pgbackrest(scenario: &Scenario, pod: &str, signal: &str) {
+    let each = "for it in /proc/[0-9]*; do read -r name <$it/comm && \
+        case $name in pgbackrest) kill -$0 ${it#/proc/} && told=yes;; esac; done; [ $told ]";
+    let command = ["bash", "-c", each, signal];
+    kubectl_exec(&scenario.namespace, pod, "pgbackrest", &command, "")
+        .await
+        .unwrap();
 }
 
 /// Signals the process of PostgreSQL that makes checkpoints.
