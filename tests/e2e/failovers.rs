@@ -5,8 +5,9 @@ use holdfast::api::PerconaPGCluster;
 use holdfast::api::cluster::recovery::RecoveryWindow;
 use holdfast::domain::wal::Lsn;
 use kube::ResourceExt;
+use serde_json::json;
 
-use crate::harness::{Cluster, Scenario, condition, minutes, seconds};
+use crate::harness::{Cluster, Scenario, condition, minutes};
 
 const BY_HAND: &str = include_str!("failovers/by_hand.sh");
 const SEGMENT: u64 = 16 << 20;
@@ -20,13 +21,19 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
         cluster.ready(scenario, minutes(5)).await;
         scenario.succeeded("app-repo1-initial", minutes(4)).await;
         cluster.commits_nothing_by_itself(scenario).await;
+        // PostgreSQL finishes no segment by itself.
+        let parameters = json!({ "archive_timeout": "1h" });
+        let patroni = json!({ "dynamicConfiguration": { "postgresql": { "parameters": parameters } } });
+        cluster
+            .change(scenario, &json!({ "spec": { "patroni": patroni } }))
+            .await;
         scenario.sql(&cluster, "create table written (n int)").await;
 
         let mut rows = Vec::new();
         let mut back_to = String::new();
-        for timeline in 1..=3 {
+        for timeline in 1..=3_i32 {
             if timeline > 1 {
-                fail_over(scenario, &cluster, timeline).await;
+                fail_over(scenario, &cluster, timeline.unsigned_abs()).await;
             }
             for row in [timeline * 1000 + 1, timeline * 1000 + 2] {
                 rows.push(row);
@@ -93,25 +100,10 @@ async fn each_window_over_failovers_and_restores_ends_where_a_restore_by_hand_ca
     .await;
 }
 
-/// Has another instance lead, and waits until it writes on this timeline.
-async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: i32) {
+/// Has another instance lead, and waits until the repository has something of this timeline.
+async fn fail_over(scenario: &Scenario, cluster: &Cluster, timeline: u32) {
     cluster.fail_over(scenario).await;
-    let wanted = format!("{timeline:08X}");
-    let leads = async {
-        while scenario
-            .sql(
-                cluster,
-                "select case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end",
-            )
-            .await
-            != wanted
-        {
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(2), leads)
-        .await
-        .unwrap_or_else(|_| panic!("nobody leads on timeline {timeline}"));
+    cluster.archives_timeline(scenario, timeline).await;
     // The next failover needs somebody to fail over to.
     cluster.ready(scenario, minutes(3)).await;
     scenario.tell(&format!(

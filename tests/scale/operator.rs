@@ -31,6 +31,7 @@ impl Operator {
             .env("HOLDFAST_LISTEN", LISTEN)
             .env("HOLDFAST_CATALOG", format!("{directory}/catalog.db"))
             .env("RELATED_IMAGE_POSTGRES_18", "localhost/holdfast-postgres:18")
+            .envs(as_deployed())
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -108,6 +109,25 @@ impl Drop for Operator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// How the deployed one is told to use its memory.
+fn as_deployed() -> Vec<(String, String)> {
+    let deployment = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/base/deployment.yaml"
+    ));
+    let deployment: serde_json::Value = serde_saphyr::from_str(deployment).unwrap();
+    let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        .as_array()
+        .unwrap();
+    let text =
+        |variable: &serde_json::Value, key: &str| variable[key].as_str().unwrap_or_default().to_owned();
+    variables
+        .iter()
+        .map(|variable| (text(variable, "name"), text(variable, "value")))
+        .filter(|(name, _)| name.starts_with("MALLOC_"))
+        .collect()
 }
 
 fn processor(pid: u32) -> Option<f64> {

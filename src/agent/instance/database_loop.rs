@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::following::Following;
+use super::new_timeline::NewTimeline;
 use super::observe::{Observation, Writes, observe};
 use super::patroni::Patroni;
 use super::sql::connection::{Socket, SqlError};
@@ -72,6 +73,7 @@ pub struct DatabaseLoop {
     writes: Writes,
     wal: WalRoom,
     following: Following,
+    new_timeline: NewTimeline,
 }
 
 impl DatabaseLoop {
@@ -103,6 +105,7 @@ impl DatabaseLoop {
             ready: false,
             writes: Writes::default(),
             following: Following::default(),
+            new_timeline: NewTimeline::default(),
             wal: WalRoom::of(&environment.data_directory, &environment.tablespaces),
         }
     }
@@ -161,6 +164,9 @@ impl DatabaseLoop {
             };
         };
         self.wake_archiver(&observation).await;
+        if let Some(client) = &self.connection {
+            self.new_timeline.look(client, &observation).await;
+        }
         let due = Applied {
             desired,
             system_identifier: observation.system_identifier.clone(),

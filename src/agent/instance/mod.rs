@@ -9,6 +9,7 @@ mod configuration;
 mod database_loop;
 mod detour;
 mod following;
+mod new_timeline;
 pub mod observe;
 pub mod patroni;
 mod publish;

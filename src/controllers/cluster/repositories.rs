@@ -13,11 +13,13 @@ use crate::api::Reason;
 const UNHEALTHY_EVERY: TimeDelta = TimeDelta::seconds(20);
 /// Where there are many, all of them together are looked at no oftener than this: a store that is away must not keep the
 /// operator busy, however many clusters have their repositories there.
-const UNHEALTHY_PACE: TimeDelta = TimeDelta::milliseconds(250);
+const UNHEALTHY_PACE: TimeDelta = TimeDelta::milliseconds(500);
 /// A repository is looked at this often in any case.
 const UNHEALTHY_AT_LEAST: TimeDelta = TimeDelta::minutes(10);
 /// And while it is well, this often.
 const HEALTHY_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// A look that is being taken has ended by then, and the next one counts from its end.
+const TAKES: TimeDelta = TimeDelta::seconds(10);
 /// Pauses are longer by up to one part in so many: those that were looked at together are not looked at together again.
 const SPREAD: i32 = 8;
 
@@ -216,7 +218,7 @@ impl Looks {
         if look.at + pause > now {
             look.at + pause
         } else {
-            now + pause
+            now + pause + TAKES
         }
     }
 
@@ -260,12 +262,31 @@ impl Begun {
     pub fn keep(self, look: &Look) -> bool {
         let mut known = lock(&self.known);
         known.unhealthy += i32::from(look.found.is_err());
-        let kept = (self.key.access.clone(), look.clone());
-        let Some((access, before)) = known.looks.insert(self.key.place(), kept) else {
+        let place = self.key.place();
+        let mut look = look.clone();
+        let same = |(access, _): &&(String, Look)| *access == self.key.access;
+        if let Some((_, before)) = known.looks.get(&place).filter(same) {
+            look.found = unless_as_before(look.found, &before.found);
+        }
+        let found = look.found.clone();
+        let Some((access, before)) = known.looks.insert(place, (self.key.access.clone(), look)) else {
             return true;
         };
         known.unhealthy -= i32::from(before.found.is_err());
-        access != self.key.access || before.found != look.found
+        access != self.key.access || before.found != found
+    }
+}
+
+/// How a store cannot be reached differs from try to try (no answer, no route, refused), and is no news: a status would be
+/// written for each of them, of every cluster that has its backups there.
+fn unless_as_before(
+    found: Result<Content, Trouble>,
+    before: &Result<Content, Trouble>,
+) -> Result<Content, Trouble> {
+    let is_unreachable = |trouble: &Trouble| trouble.reason == Reason::EndpointUnreachable;
+    match (&found, before) {
+        (Err(now), Err(earlier)) if is_unreachable(now) && is_unreachable(earlier) => Err(earlier.clone()),
+        _ => found,
     }
 }
 
@@ -312,6 +333,32 @@ mod tests {
             at: at(0),
             found: Err(trouble),
         }
+    }
+
+    #[test]
+    fn how_a_store_cannot_be_reached_is_no_news_and_whether_it_can_is() {
+        let looks = Looks::default();
+        let key = |access: &str| Key {
+            cluster: "u".to_owned(),
+            repo: "repo1".to_owned(),
+            access: access.to_owned(),
+        };
+        let unreachable = |how: &str| {
+            let mut look = refused();
+            look.found = Err(Trouble {
+                reason: Reason::EndpointUnreachable,
+                message: how.to_owned(),
+                what: how.to_owned(),
+            });
+            look
+        };
+        let keep = |access: &str, look: &Look| looks.begin(key(access)).unwrap().keep(look);
+        assert!(keep("a", &unreachable("timed out")));
+        assert!(!keep("a", &unreachable("no route")));
+        assert_eq!(looks.latest(&key("a")), Some(unreachable("timed out")));
+        assert!(keep("a", &refused()));
+        assert!(keep("a", &unreachable("no route")));
+        assert!(keep("b", &unreachable("timed out")), "another address");
     }
 
     #[test]
@@ -373,10 +420,10 @@ mod tests {
         }
         let key = key("7", "a");
         let look = looks.latest(&key).unwrap();
-        assert!(!looks.is_due(&key, &look, at(249)) && looks.is_due(&key, &look, at(285)));
+        assert!(!looks.is_due(&key, &look, at(499)) && looks.is_due(&key, &look, at(570)));
         let next = looks.next(&key, &look, at(10));
-        assert!(next >= at(250) && next <= at(285));
-        assert!(looks.next(&key, &look, at(400)) >= at(650));
+        assert!(next >= at(500) && next <= at(570));
+        assert!(looks.next(&key, &look, at(600)) >= at(1110));
         for cluster in 10..1000 {
             looks.forget(&cluster.to_string());
         }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
 
-use crate::api::{PerconaPGBackup, PerconaPGCluster};
+use crate::api::{ConditionType, PerconaPGBackup, PerconaPGCluster, conditions};
 
 /// Time alone lets backups go too, where retention is of days; and somebody may have made or removed some by hand.
 pub const EVERY: TimeDelta = TimeDelta::hours(1);
@@ -37,6 +37,13 @@ impl Memory {
     }
 }
 
+/// The cluster's status says that the repository can be used.
+pub fn is_told_ready(cluster: &PerconaPGCluster, repo: &str) -> bool {
+    let conditions = cluster.status.as_ref().map(|status| &status.conditions);
+    let type_ = ConditionType::RepositoryReady.of_repository(repo);
+    conditions.is_some_and(|conditions| conditions::is_true(conditions, &type_))
+}
+
 /// All that what is let go depends on, but for the repositories and what is in the user's Secrets.
 pub fn fingerprint(cluster: &PerconaPGCluster, backups: &[PerconaPGBackup]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -46,6 +53,9 @@ pub fn fingerprint(cluster: &PerconaPGCluster, backups: &[PerconaPGBackup]) -> u
         patroni.system_identifier.clone()
     });
     identity.hash(&mut hasher);
+    for repository in cluster.spec.backups.repositories() {
+        is_told_ready(cluster, &repository.name).hash(&mut hasher);
+    }
     let mut of_backups: Vec<_> = backups
         .iter()
         .map(|backup| {

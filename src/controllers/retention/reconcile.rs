@@ -12,7 +12,7 @@ use super::apply::Apply;
 use super::build::{asked, job, job_name};
 use super::decide::{Decision, Wanted, decide, growth_of_a_week};
 use super::dereference::{Observed, dereference};
-use super::memory::{EVERY, Memory, fingerprint};
+use super::memory::{EVERY, Memory, fingerprint, is_told_ready};
 use super::status::{self, Done, Problem};
 use crate::agent::report::BackupOutcome;
 use crate::api::cluster::retention::RepositoryRetention;
@@ -86,6 +86,11 @@ pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Acti
     let now = Utc::now();
     let shown = shared.fleet.backups_of(&Key::of(&cluster.metadata));
     if shared.memory.knows(&uid, fingerprint(cluster, &shown), now) {
+        return Ok(Action::requeue(EVERY.to_std().unwrap_or_default()));
+    }
+    // Nothing can be read, and nobody waits for anything: what changes that is told in the cluster's status, which wakes us.
+    let repositories = cluster.spec.backups.repositories();
+    if shown.is_empty() && !repositories.iter().any(|it| is_told_ready(cluster, &it.name)) {
         return Ok(Action::requeue(EVERY.to_std().unwrap_or_default()));
     }
     // What the watch shows may be a moment old: nothing is let go by that.
@@ -200,9 +205,11 @@ impl One<'_> {
         // An empty repository has nothing to let go, and one that cannot be read, or is another's, is left alone.
         let Some(info) = self.read(repository).await else {
             self.apply().finalizers(None, repo).await?;
+            // Where that is told, its end changes the cluster's status, which wakes us.
+            let is_news = is_told_ready(&self.observed.cluster, repo);
             return Ok(Outcome {
                 entry: known.cloned(),
-                again: Some(UNREADABLE),
+                again: is_news.then_some(UNREADABLE),
                 ..Outcome::default()
             });
         };

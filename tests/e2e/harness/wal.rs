@@ -47,6 +47,22 @@ impl Cluster {
             .unwrap_or_else(|_| panic!("{segment} was not archived"));
     }
 
+    /// Waits until a primary has archived a segment that begins on this timeline.
+    pub async fn archives_timeline(&self, scenario: &Scenario, timeline: u32) {
+        let segment = format!(
+            "select last_archived_wal from pg_stat_archiver
+                where not pg_is_in_recovery() and last_archived_wal ~ '^{timeline:08X}[0-9A-F]{{16}}$'"
+        );
+        let waiting = async {
+            while scenario.sql(self, &segment).await.is_empty() {
+                tokio::time::sleep(seconds(1)).await;
+            }
+        };
+        tokio::time::timeout(minutes(2), waiting)
+            .await
+            .unwrap_or_else(|_| panic!("nothing of timeline {timeline} is archived"));
+    }
+
     /// Nothing commits by itself any more, so that the last commit is the scenario's.
     pub async fn commits_nothing_by_itself(&self, scenario: &Scenario) {
         let sql = "alter system set autovacuum = off;\nselect pg_reload_conf();";
