@@ -42,11 +42,16 @@ async fn restore_speed() {
         let from = app.position(scenario).await;
         app.archived_with(scenario, CHURN).await;
         let wal = app.position(scenario).await - from;
-        let replayed_by_hand = by_hand(scenario, &app, &set).await;
-        let (_, status) = ours(scenario, &app, "replayed", json!({})).await;
-        let replayed = replay(&said_by_job(scenario, status.job_name.as_deref().unwrap()).await);
+        // The best of two, taken in turns: the machine is not always as fast.
+        let (mut replayed_by_hand, mut replayed) = (f64::INFINITY, f64::INFINITY);
+        for name in ["replayed", "replayed-again"] {
+            replayed_by_hand = replayed_by_hand.min(by_hand(scenario, &app, &set).await.replay);
+            let (_, status) = ours(scenario, &app, name, json!({})).await;
+            let said = said_by_job(scenario, status.job_name.as_deref().unwrap()).await;
+            replayed = replayed.min(replay(&said));
+        }
         // Until then there is nothing of the timeline that a catalog could know.
-        let timeline = u32::try_from(status.restored.unwrap().timeline).unwrap();
+        let timeline = timeline(scenario, &app).await;
         app.archives_timeline(scenario, timeline).await;
         let mut looked = Vec::new();
         for number in 0..3 {
@@ -69,8 +74,8 @@ async fn restore_speed() {
             "limitSeconds": rounded(1.2 * hand.whole + 15.0),
             "deltaSeconds": rounded(delta), "deltaByHandSeconds": rounded(hand.delta),
             "deltaLimitSeconds": rounded(1.2 * hand.delta + 15.0),
-            "walBytes": wal, "replaySeconds": rounded(replayed), "replayByHandSeconds": rounded(replayed_by_hand.replay),
-            "replayRatio": rounded(replayed / replayed_by_hand.replay),
+            "walBytes": wal, "replaySeconds": rounded(replayed), "replayByHandSeconds": rounded(replayed_by_hand),
+            "replayRatio": rounded(replayed / replayed_by_hand),
             "preflightSeconds": rounded(looked.into_iter().fold(0.0, f64::max)),
         });
         println!("{result}");
@@ -102,6 +107,13 @@ async fn by_hand(scenario: &Scenario, app: &Cluster, set: &str) -> Hand {
         hand.whole, hand.replay, hand.delta
     ));
     hand
+}
+
+/// The timeline that it writes.
+async fn timeline(scenario: &Scenario, app: &Cluster) -> u32 {
+    let segment = "select pg_walfile_name(pg_current_wal_lsn())";
+    let segment = scenario.sql(app, segment).await;
+    u32::from_str_radix(&segment[..8], 16).unwrap()
 }
 
 /// Seconds of the replay in PostgreSQL's log: without its start and its end, which differ for other reasons.

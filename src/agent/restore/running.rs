@@ -9,7 +9,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -27,8 +27,10 @@ use crate::agent::progress::{Handle, Publisher};
 use crate::agent::redact::Redactor;
 use crate::agent::supervise;
 
-/// It is asked for this often whether it takes writes.
-const LOOK: Duration = Duration::from_millis(250);
+/// At first it is asked this often whether it takes writes, and later after a part of the time it has taken already: each time PostgreSQL
+/// starts a process only to refuse, and says so in its log.
+const LOOK: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+const PART: u32 = 20;
 /// A clean stop writes everything to the disk.
 const STOP: Duration = Duration::from_mins(30);
 /// One that was told to stop is killed before Kubernetes would kill us.
@@ -167,13 +169,14 @@ async fn follow(stderr: Option<ChildStderr>, publisher: Handle<RestoreProgress>)
 }
 
 async fn writable(socket: &Socket) -> Observation {
+    let begun = Instant::now();
     loop {
         match look(socket).await {
             Ok(observed) if !observed.in_recovery => return observed,
             Ok(_) => {}
             Err(error) => tracing::trace!(%error, "not yet"),
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep((begun.elapsed() / PART).clamp(LOOK.0, LOOK.1)).await;
     }
 }
 
