@@ -112,15 +112,13 @@ async fn ready(server: &Server) {
     for (_, name) in everyone() {
         plant(&name);
     }
-    for namespace in NAMESPACES {
-        let of_it = everyone().into_iter().filter(|(in_it, _)| *in_it == namespace);
-        fleet::create(
-            server,
-            namespace,
-            of_it.map(|(_, name)| cluster(&name, Store::S3)).collect(),
-        )
-        .await;
-    }
+    let all = everyone().into_iter();
+    fleet::create(
+        server,
+        all.map(|(namespace, name)| (namespace.to_owned(), cluster(&name, Store::S3)))
+            .collect(),
+    )
+    .await;
     let begun = Instant::now();
     loop {
         let mut ready = 0;

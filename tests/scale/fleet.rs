@@ -78,11 +78,11 @@ fn cluster_object(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": {"name": name}, "spec": spec})
 }
 
-/// Creates clusters as fast as the server takes them.
-pub async fn create(server: &Server, namespace: &str, clusters: Vec<PerconaPGCluster>) {
-    let api: &Api<PerconaPGCluster> = &Api::namespaced(server.client.clone(), namespace);
+/// Creates clusters, each in its namespace, as fast as the server takes them.
+pub async fn create(server: &Server, clusters: Vec<(String, PerconaPGCluster)>) {
     stream::iter(clusters)
-        .for_each_concurrent(AT_ONCE, |cluster| async move {
+        .for_each_concurrent(AT_ONCE, |(namespace, cluster)| async move {
+            let api: Api<PerconaPGCluster> = Api::namespaced(server.client.clone(), &namespace);
             api.create(&PostParams::default(), &cluster).await.unwrap();
         })
         .await;

@@ -1,6 +1,7 @@
 //! The API server: what it holds and what it was asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::Client;
 use kube::client::Body;
@@ -75,17 +76,28 @@ impl Server {
         counts
     }
 
-    /// How many objects of a kind there are in a namespace. Costs the server next to nothing.
-    pub async fn count(&self, namespace: &str, kind: &str) -> usize {
+    /// How many objects of a kind there are. Costs the server next to nothing.
+    pub async fn count(&self, kind: &str) -> usize {
         let group = KINDS
             .iter()
             .find(|(known, _)| *known == kind)
             .map_or("/api/v1", |(_, group)| group);
-        let list = self
-            .get(&format!("{group}/namespaces/{namespace}/{kind}?limit=1"))
-            .await;
+        let list = self.get(&format!("{group}/{kind}?limit=1")).await;
         let more = list["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
         list["items"].as_array().unwrap().len() + usize::try_from(more).unwrap()
+    }
+
+    /// The same when nobody makes any: a new namespace gets some by itself.
+    pub async fn settled_count(&self, kind: &str) -> usize {
+        let mut count = self.count(kind).await;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = self.count(kind).await;
+            if now == count {
+                return now;
+            }
+            count = now;
+        }
     }
 
     /// Requests of the operator so far; those by verb and resource are of everybody, told to find out which.
