@@ -8,7 +8,9 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    Api, DeleteParams, PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource, ResourceExt as _};
 use serde::Serialize;
@@ -117,6 +119,12 @@ pub struct Writer {
     claim: Claim,
 }
 
+/// What is sent is of the API's own types: to have the server look for fields that it does not know would be to have it read
+/// everything twice.
+fn applied_by(manager: &str) -> PatchParams {
+    PatchParams::apply(manager).force().validation_ignore()
+}
+
 impl Writer {
     /// A writer that asks `claim` before each write.
     #[must_use]
@@ -130,15 +138,26 @@ impl Writer {
         namespace: &str,
         object: &K,
         manager: &str,
+    ) -> Result<PartialObjectMeta<K>, WriteError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let (name, params) = (object.name_any(), applied_by(manager));
+        let patch = Patch::Apply(object);
+        let applied = api.patch_metadata(&name, &params, &patch);
+        self.guarded(Step::of::<K>("apply", &name), applied).await
+    }
+
+    /// The same where more than its metadata is wanted of what is there then.
+    pub async fn apply_whole<K: Object + Serialize>(
+        &self,
+        namespace: &str,
+        object: &K,
+        manager: &str,
     ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(manager).force();
-        let step = Step::of::<K>("apply", &object.name_any());
-        self.guarded(
-            step,
-            api.patch(&object.name_any(), &params, &Patch::Apply(object)),
-        )
-        .await
+        let (name, params) = (object.name_any(), applied_by(manager));
+        let patch = Patch::Apply(object);
+        let applied = api.patch(&name, &params, &patch);
+        self.guarded(Step::of::<K>("apply", &name), applied).await
     }
 
     /// Writes one annotation of an object that is there, under a field manager for nothing else.
@@ -156,7 +175,7 @@ impl Writer {
             "kind": K::kind(&()),
             "metadata": {"name": name, "annotations": {annotation: value}},
         });
-        let params = PatchParams::apply(manager).force();
+        let params = applied_by(manager);
         let patch = Patch::Apply(&body);
         let annotated = api.patch(name, &params, &patch);
         self.guarded(Step::of::<K>("annotate", name), annotated).await
@@ -236,7 +255,7 @@ impl Writer {
         manager: &str,
     ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(manager).force();
+        let params = applied_by(manager);
         let body = serde_json::json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),

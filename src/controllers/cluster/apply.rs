@@ -38,6 +38,22 @@ pub struct Applied {
     pub held_back: bool,
 }
 
+impl Applied {
+    /// What the server refuses is told; what it did not answer ends the round.
+    fn refused<K: kube::Resource<DynamicType = ()>>(
+        &mut self,
+        object: &K,
+        error: WriteError,
+    ) -> Result<(), WriteError> {
+        if !error.is_refusal() {
+            return Err(error);
+        }
+        let (kind, name) = (K::kind(&()), object.name_any());
+        self.problems.push(format!("{kind} {name}: {error}"));
+        Ok(())
+    }
+}
+
 /// Writes one cluster.
 pub struct Apply<'a> {
     pub client: &'a kube::Client,
@@ -75,7 +91,7 @@ impl Apply<'_> {
         self.each(std::slice::from_ref(&agent_secret), &mut applied)
             .await?;
         self.each(&config_maps, &mut applied).await?;
-        self.each(&services, &mut applied).await?;
+        self.services(&services, &mut applied).await?;
         if endpoint_slices.is_empty() {
             // The address may have been given just now.
             endpoint_slices.extend(primary_slice(self.cluster, self.leader_address()));
@@ -116,7 +132,7 @@ impl Apply<'_> {
                 RECORD_MANAGER,
             )
             .await?;
-        self.fleet.see(&account);
+        self.fleet.see::<ServiceAccount>(&account.metadata);
         Ok(())
     }
 
@@ -140,31 +156,51 @@ impl Apply<'_> {
             + Sync
             + 'static,
     {
-        let (uid, key) = (&self.cluster.uid, self.key());
-        for object in objects {
-            let name = object.name_any();
-            let id = Fingerprint::of(format!("{}/{name}", K::kind(&())).as_bytes());
-            let content = content(object);
-            let fields = self.fleet.traces().fields::<K>(&key, &name);
-            if let Some(fields) = fields
-                && self.memory.get(uid, id) == Some(Sent { content, fields })
-            {
-                continue;
-            }
-            match self.writer.apply(&key.namespace, object, FIELD_MANAGER).await {
+        let namespace = &self.cluster.names.namespace;
+        for object in objects.iter().filter(|object| !self.stands(*object)) {
+            match self.writer.apply(namespace, object, FIELD_MANAGER).await {
                 Ok(there) => {
-                    self.fleet.see(&there);
-                    if let Some(fields) = self.fleet.traces().fields::<K>(&key, &name) {
-                        self.memory.keep(uid, id, Sent { content, fields });
-                    }
+                    self.fleet.see::<K>(&there.metadata);
+                    self.remember(object);
                 }
-                Err(error) if error.is_refusal() => {
-                    applied.problems.push(format!("{} {name}: {error}", K::kind(&())));
-                }
-                Err(error) => return Err(error),
+                Err(error) => applied.refused(object, error)?,
             }
         }
         Ok(())
+    }
+
+    /// Kubernetes gives them addresses, which are wanted further on.
+    async fn services(&self, services: &[Service], applied: &mut Applied) -> Result<(), WriteError> {
+        let namespace = &self.cluster.names.namespace;
+        for service in services.iter().filter(|service| !self.stands(*service)) {
+            match self.writer.apply_whole(namespace, service, FIELD_MANAGER).await {
+                Ok(there) => {
+                    self.fleet.see_service(&there);
+                    self.remember(service);
+                }
+                Err(error) => applied.refused(service, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// This process has applied it just so, and it is as it was then.
+    fn stands<K: kube::Resource<DynamicType = ()> + Serialize + Clone>(&self, object: &K) -> bool {
+        let sent = self.sent(object);
+        sent.is_some() && self.memory.get(&self.cluster.uid, identity(object)) == sent
+    }
+
+    fn remember<K: kube::Resource<DynamicType = ()> + Serialize + Clone>(&self, object: &K) {
+        if let Some(sent) = self.sent(object) {
+            self.memory.keep(&self.cluster.uid, identity(object), sent);
+        }
+    }
+
+    /// What is sent, and the fields that are ours now; nothing while it is not there.
+    fn sent<K: kube::Resource<DynamicType = ()> + Serialize + Clone>(&self, object: &K) -> Option<Sent> {
+        let fields = self.fleet.traces().fields::<K>(&self.key(), &object.name_any())?;
+        let content = content(object);
+        Some(Sent { content, fields })
     }
 
     /// Deletes objects of a kind that belong to this cluster and are no longer built.
@@ -259,6 +295,10 @@ impl Apply<'_> {
             })
             .collect()
     }
+}
+
+fn identity<K: kube::Resource<DynamicType = ()>>(object: &K) -> Fingerprint {
+    Fingerprint::of(format!("{}/{}", K::kind(&()), object.name_any()).as_bytes())
 }
 
 /// What is sent of an object, but for the version that it was read at.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -182,11 +182,14 @@ impl Fleet {
     }
 
     /// Takes note of an object that was written just now, before a watch shows it.
-    pub fn see<K: kube::Resource<DynamicType = ()> + 'static>(&self, object: &K) {
-        self.traces.see::<K>(object.meta(), Seen::Changed);
-        if let Some(service) = (object as &dyn std::any::Any).downcast_ref() {
-            watches::keep_address(self, service);
-        }
+    pub fn see<K: kube::Resource<DynamicType = ()>>(&self, metadata: &ObjectMeta) {
+        self.traces.see::<K>(metadata, Seen::Changed);
+    }
+
+    /// The same of a Service, and of its address.
+    pub fn see_service(&self, service: &Service) {
+        self.see::<Service>(&service.metadata);
+        watches::keep_address(self, service);
     }
 
     /// What changes from now on.

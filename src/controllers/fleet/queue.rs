@@ -21,7 +21,7 @@ use crate::controllers::context::Context;
 use crate::controllers::round::{self, Categorized, leadership_gained};
 
 /// Reconciles of one controller that may run at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 48;
 /// Nothing is put off for longer than this.
 const FAR: Duration = Duration::from_hours(24);
 

@@ -71,7 +71,10 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
         watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
         watches.one::<Restore>(everything(), Restores::of(fleet, writers.restores)),
-        watches.one::<Pod>(instances, Parts::of(fleet, &fleet.pods, slim::pod)),
+        watches.one::<Pod>(
+            instances,
+            Parts::made_by_kubernetes(fleet, &fleet.pods, slim::pod),
+        ),
         watches.one::<StatefulSet>(
             of_clusters(),
             Parts::of(fleet, &fleet.stateful_sets, slim::stateful_set),

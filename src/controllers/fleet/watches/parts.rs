@@ -16,25 +16,37 @@ pub struct Parts<'a, K> {
     fleet: &'a Fleet,
     shelf: &'a Shelf<K>,
     slim: fn(&mut K),
+    /// We apply them; others are made by Kubernetes, with our labels but no field that is ours.
+    applied: bool,
     there: HashSet<Key>,
     traced: HashSet<(Key, String)>,
 }
 
 impl<'a, K: Resource<DynamicType = ()> + PartialEq + Clone> Parts<'a, K> {
+    /// What we apply.
     pub fn of(fleet: &'a Fleet, shelf: &'a Shelf<K>, slim: fn(&mut K)) -> Self {
         Self {
             fleet,
             shelf,
             slim,
+            applied: true,
             there: HashSet::new(),
             traced: HashSet::new(),
+        }
+    }
+
+    /// What Kubernetes makes of what we apply. It comes and goes, and nothing has to be applied again for that.
+    pub fn made_by_kubernetes(fleet: &'a Fleet, shelf: &'a Shelf<K>, slim: fn(&mut K)) -> Self {
+        Self {
+            applied: false,
+            ..Self::of(fleet, shelf, slim)
         }
     }
 
     /// Keeps an object; the cluster that it is of, and whether it is news.
     fn keep(&self, mut object: K, seen: Seen) -> Option<(Key, bool)> {
         let cluster = labelled(&object)?;
-        let touched = self.fleet.traces.see::<K>(object.meta(), seen).is_some();
+        let touched = self.applied && self.fleet.traces.see::<K>(object.meta(), seen).is_some();
         (self.slim)(&mut object);
         // It moves with every change of what is not kept.
         object.meta_mut().resource_version = None;
@@ -64,7 +76,9 @@ impl<K: Resource<DynamicType = ()> + PartialEq + Clone> Keeper<K> for Parts<'_, 
 
     fn listed(&mut self, object: K) {
         self.there.insert(Key::of(object.meta()));
-        if let Some(cluster) = of_ours(object.meta()) {
+        if self.applied
+            && let Some(cluster) = of_ours(object.meta())
+        {
             self.traced.insert((cluster, object.name_any()));
         }
         self.told(object, Seen::Listed);
