@@ -104,10 +104,10 @@ pub struct PgBackRest {
     pub repos: Vec<Repository>,
     /// The pod that serves a repository on a volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repo_host: Option<RepoHost>,
+    pub repo_host: Option<Box<RepoHost>>,
     /// Settings of backup and restore Jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jobs: Option<BackupJobs>,
+    pub jobs: Option<Box<BackupJobs>>,
     /// A backup on request. Accepted for compatibility: create a `PerconaPGBackup` instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manual: Option<ManualBackup>,
@@ -122,13 +122,13 @@ pub struct PgBackRest {
     pub env_from: Vec<EnvFromSource>,
     /// The container that copies the agent into the pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_container: Option<InitContainer>,
+    pub init_container: Option<Box<InitContainer>>,
     /// Resources of the pgBackRest containers in instance pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub containers: Option<PgBackRestContainers>,
+    pub containers: Option<Box<PgBackRestContainers>>,
     /// Former name of `containers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sidecars: Option<PgBackRestContainers>,
+    pub sidecars: Option<Box<PgBackRestContainers>>,
 }
 
 /// The pgBackRest containers in instance pods.

@@ -109,7 +109,7 @@ pub struct PerconaPGClusterSpec {
     pub cluster_service_dns_suffix: Option<String>,
     /// The container that copies the agent into every pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub init_container: Option<InitContainer>,
+    pub init_container: Option<Box<InitContainer>>,
     /// Refuse connections that are not encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_only: Option<bool>,
@@ -164,21 +164,21 @@ pub struct PerconaPGClusterSpec {
     pub logical_replicas: Vec<logical_replicas::LogicalReplica>,
     /// The connection pooler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proxy: Option<proxy::Proxy>,
+    pub proxy: Option<Box<proxy::Proxy>>,
     /// Repositories and backups.
     pub backups: backups::Backups,
     /// Where the data of a new cluster come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_source: Option<data_source::DataSource>,
+    pub data_source: Option<Box<data_source::DataSource>>,
     /// Percona Monitoring and Management.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pmm: Option<observability::Pmm>,
+    pub pmm: Option<Box<observability::Pmm>>,
     /// Log shipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logcollector: Option<observability::LogCollector>,
+    pub logcollector: Option<Box<observability::LogCollector>>,
     /// PostgreSQL extensions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub extensions: Option<extensions::Extensions>,
+    pub extensions: Option<Box<extensions::Extensions>>,
 }
 
 impl PerconaPGCluster {

@@ -92,7 +92,7 @@ pub fn job(
 fn jobs(cluster: &PerconaPGCluster) -> BackupJobs {
     let pgbackrest = cluster.spec.backups.pgbackrest.as_ref();
     pgbackrest
-        .and_then(|pgbackrest| pgbackrest.jobs.clone())
+        .and_then(|pgbackrest| pgbackrest.jobs.as_deref().cloned())
         .unwrap_or_default()
 }
 

@@ -24,7 +24,7 @@ pub fn awaits_data(observed: &Observed) -> bool {
     let awaits = |claim: &PersistentVolumeClaim| claim.annotations().contains_key(ANNOTATION_AWAITS_DATA);
     let source = observed.cluster.spec.data_source.as_ref();
     // Volumes that are taken over have data.
-    source.is_some_and(|source| *source != DataSource::default() && source.volumes.is_none())
+    source.is_some_and(|source| **source != DataSource::default() && source.volumes.is_none())
         && observed.claims.iter().all(awaits)
         && !observed.bootstraps.iter().any(has_brought)
 }

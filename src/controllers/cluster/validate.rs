@@ -144,7 +144,7 @@ pub fn validate(
             has_source: spec
                 .data_source
                 .as_ref()
-                .is_some_and(|source| *source != DataSource::default()),
+                .is_some_and(|source| **source != DataSource::default()),
             dynamic,
             track_commit_timestamp: backed_up && spec.backups.track_latest_restorable_time.unwrap_or(true),
         },

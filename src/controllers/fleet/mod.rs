@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::context::Context;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore};
 use shelf::Shelf;
+use slim::{Kept, Slim};
 
 pub use queue::{Action, Work};
 pub use sources::Contents;
@@ -110,6 +111,9 @@ pub enum News {
     },
 }
 
+/// Objects of a kind, without what is not looked at.
+type Parts<K> = Shelf<Kept<<K as Slim>::Rest>>;
+
 /// What is known of one namespace, or of all of them.
 pub struct Fleet {
     namespace: Option<String>,
@@ -117,10 +121,10 @@ pub struct Fleet {
     backups: Store<Backup>,
     restores: Store<Restore>,
     backups_of: Shelf<()>,
-    pods: Shelf<Pod>,
-    stateful_sets: Shelf<StatefulSet>,
-    deployments: Shelf<Deployment>,
-    claims: Shelf<PersistentVolumeClaim>,
+    pods: Parts<Pod>,
+    stateful_sets: Parts<StatefulSet>,
+    deployments: Parts<Deployment>,
+    claims: Parts<PersistentVolumeClaim>,
     /// Addresses of the Services in front of leaders.
     addresses: Shelf<String>,
     traces: Traces,
@@ -248,25 +252,25 @@ impl Fleet {
     /// Pods of instances and of the repository host, without their specification.
     #[must_use]
     pub fn pods(&self, cluster: &Key) -> Vec<Pod> {
-        self.pods.of(cluster)
+        all(&self.pods, cluster)
     }
 
     /// `StatefulSets`: their labels, annotations and revision.
     #[must_use]
     pub fn stateful_sets(&self, cluster: &Key) -> Vec<StatefulSet> {
-        self.stateful_sets.of(cluster)
+        all(&self.stateful_sets, cluster)
     }
 
     /// A Deployment: how many of its Pods are ready.
     #[must_use]
     pub fn deployment(&self, cluster: &Key, name: &str) -> Option<Deployment> {
-        self.deployments.get(cluster, name)
+        self.deployments.get(cluster, name).map(Kept::whole)
     }
 
     /// Claims.
     #[must_use]
     pub fn claims(&self, cluster: &Key) -> Vec<PersistentVolumeClaim> {
-        self.claims.of(cluster)
+        all(&self.claims, cluster)
     }
 
     /// The address of a Service.
@@ -286,4 +290,8 @@ impl Fleet {
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
+}
+
+fn all<K: Slim>(shelf: &Parts<K>, cluster: &Key) -> Vec<K> {
+    shelf.of(cluster).into_iter().map(Kept::whole).collect()
 }

@@ -16,7 +16,7 @@ const LOGGING: &str = "HOLDFAST_LOG";
 /// What no Job can be made with; nothing when there is no such thing.
 #[must_use]
 pub fn problem(pgbackrest: &PgBackRest) -> Option<String> {
-    let jobs = pgbackrest.jobs.as_ref();
+    let jobs = pgbackrest.jobs.as_deref();
     jobs.and_then(of_jobs)
         .map(|what| format!("spec.backups.pgbackrest.jobs.{what}"))
         .or_else(|| of_variables(&pgbackrest.env).map(|what| format!("spec.backups.pgbackrest.env: {what}")))

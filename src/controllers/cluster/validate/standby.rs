@@ -25,7 +25,7 @@ pub(super) fn of(spec: &PerconaPGClusterSpec) -> Result<Option<Standby>, Refusal
     if spec
         .data_source
         .as_ref()
-        .is_some_and(|source| *source != DataSource::default())
+        .is_some_and(|source| **source != DataSource::default())
     {
         return refused(
             "spec.standby and spec.dataSource exclude each other: a standby has its first data from what it follows",

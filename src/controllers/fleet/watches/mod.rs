@@ -34,7 +34,7 @@ pub use self::services::keep_address;
 use self::traced::Traced;
 use self::work::{Work, by_annotation, by_owner, of_restore};
 use super::follow::{Keeper, follow};
-use super::{Backup, Cluster, Fleet, Key, News, Restore, Writers, slim};
+use super::{Backup, Cluster, Fleet, Key, News, Restore, Writers};
 use crate::api::names::{
     LABEL_CLUSTER, LABEL_DATA, LABEL_MANAGED_BY, LABEL_PGBACKREST_BACKUP, LABEL_PGBACKREST_EXPIRE,
     LABEL_PGBACKREST_RESTORE,
@@ -71,19 +71,10 @@ pub async fn all(fleet: &Fleet, context: &Context, writers: Writers) {
         watches.one::<Cluster>(everything(), Clusters::of(fleet, writers.clusters)),
         watches.one::<Backup>(everything(), Backups::of(fleet, writers.backups)),
         watches.one::<Restore>(everything(), Restores::of(fleet, writers.restores)),
-        watches.one::<Pod>(
-            instances,
-            Parts::made_by_kubernetes(fleet, &fleet.pods, slim::pod),
-        ),
-        watches.one::<StatefulSet>(
-            of_clusters(),
-            Parts::of(fleet, &fleet.stateful_sets, slim::stateful_set),
-        ),
-        watches.one::<Deployment>(
-            of_clusters(),
-            Parts::of(fleet, &fleet.deployments, slim::deployment),
-        ),
-        watches.one::<PersistentVolumeClaim>(of_clusters(), Parts::of(fleet, &fleet.claims, slim::claim)),
+        watches.one::<Pod>(instances, Parts::made_by_kubernetes(fleet, &fleet.pods)),
+        watches.one::<StatefulSet>(of_clusters(), Parts::of(fleet, &fleet.stateful_sets)),
+        watches.one::<Deployment>(of_clusters(), Parts::of(fleet, &fleet.deployments)),
+        watches.one::<PersistentVolumeClaim>(of_clusters(), Parts::of(fleet, &fleet.claims)),
         watches.one::<Service>(of_clusters(), Services::of(fleet)),
         watches.one::<Job>(of_backups(), Work::of(fleet, by_owner, News::Work)),
         watches.one::<Pod>(of_backups(), Work::of(fleet, by_annotation, News::Work)),

@@ -2,33 +2,32 @@
 
 use std::collections::HashSet;
 
-use kube::{Resource, ResourceExt as _};
+use kube::ResourceExt as _;
 
 use super::super::follow::Keeper;
 use super::super::shelf::Shelf;
+use super::super::slim::{Kept, Slim};
 use super::super::traces::of_ours;
 use super::super::{Fleet, Key, News, Seen};
 use super::labelled;
 use crate::agent::report::INSTANCE_ANNOTATION;
 
 /// Objects that are looked at, and are kept without what is not.
-pub struct Parts<'a, K> {
+pub struct Parts<'a, K: Slim> {
     fleet: &'a Fleet,
-    shelf: &'a Shelf<K>,
-    slim: fn(&mut K),
+    shelf: &'a Shelf<Kept<K::Rest>>,
     /// We apply them; others are made by Kubernetes, with our labels but no field that is ours.
     applied: bool,
     there: HashSet<Key>,
     traced: HashSet<(Key, String)>,
 }
 
-impl<'a, K: Resource<DynamicType = ()> + PartialEq + Clone> Parts<'a, K> {
+impl<'a, K: Slim> Parts<'a, K> {
     /// What we apply.
-    pub fn of(fleet: &'a Fleet, shelf: &'a Shelf<K>, slim: fn(&mut K)) -> Self {
+    pub fn of(fleet: &'a Fleet, shelf: &'a Shelf<Kept<K::Rest>>) -> Self {
         Self {
             fleet,
             shelf,
-            slim,
             applied: true,
             there: HashSet::new(),
             traced: HashSet::new(),
@@ -36,28 +35,24 @@ impl<'a, K: Resource<DynamicType = ()> + PartialEq + Clone> Parts<'a, K> {
     }
 
     /// What Kubernetes makes of what we apply. It comes and goes, and nothing has to be applied again for that.
-    pub fn made_by_kubernetes(fleet: &'a Fleet, shelf: &'a Shelf<K>, slim: fn(&mut K)) -> Self {
+    pub fn made_by_kubernetes(fleet: &'a Fleet, shelf: &'a Shelf<Kept<K::Rest>>) -> Self {
         Self {
             applied: false,
-            ..Self::of(fleet, shelf, slim)
+            ..Self::of(fleet, shelf)
         }
     }
 
     /// Keeps an object; the cluster that it is of, and whether it is news.
-    fn keep(&self, mut object: K, seen: Seen) -> Option<(Key, bool)> {
+    fn keep(&self, object: K, seen: Seen) -> Option<(Key, bool)> {
         let cluster = labelled(&object)?;
         let touched = self.applied && self.fleet.traces.see::<K>(object.meta(), seen).is_some();
-        (self.slim)(&mut object);
-        // It moves with every change of what is not kept.
-        object.meta_mut().resource_version = None;
-        let report = |object: &K| object.annotations().get(INSTANCE_ANNOTATION).cloned();
-        let (name, now) = (object.name_any(), report(&object));
+        let (name, now) = (object.name_any(), Kept::of(object));
         let before = self.shelf.get(&cluster, &name);
-        let news = touched || before.as_ref() != Some(&object);
-        if before.as_ref().and_then(report) != now {
+        let news = touched || before.as_ref() != Some(&now);
+        if before.as_ref().and_then(report) != report(&now) {
             self.fleet.tell(&News::Report(cluster.clone()));
         }
-        self.shelf.put(&cluster, &name, object);
+        self.shelf.put(&cluster, &name, now);
         Some((cluster, news))
     }
 
@@ -68,7 +63,12 @@ impl<'a, K: Resource<DynamicType = ()> + PartialEq + Clone> Parts<'a, K> {
     }
 }
 
-impl<K: Resource<DynamicType = ()> + PartialEq + Clone> Keeper<K> for Parts<'_, K> {
+/// What an instance says of itself.
+fn report<R>(kept: &Kept<R>) -> Option<&String> {
+    kept.metadata.annotations.as_ref()?.get(INSTANCE_ANNOTATION)
+}
+
+impl<K: Slim> Keeper<K> for Parts<'_, K> {
     fn begin(&mut self) {
         self.there.clear();
         self.traced.clear();

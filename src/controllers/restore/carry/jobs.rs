@@ -71,7 +71,7 @@ impl One<'_> {
         let own = &self.scene.observed.cluster;
         let place = Place {
             source: Some(files),
-            placement: source::placement(own.spec.data_source.clone().unwrap_or_default()),
+            placement: source::placement(own.spec.data_source.as_deref().cloned().unwrap_or_default()),
             throw_away: None,
         };
         let namespace = own.namespace().unwrap_or_default();
