@@ -3,7 +3,7 @@
 //! Names and labels are public API; conditions and reasons are the words of `docs/reasons.md`. A condition that cannot be
 //! told has no sample.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,17 +14,18 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::Cluster;
+use super::labels::{Cluster, REPOSITORIES, Word, word};
 use crate::api::conditions::Status;
+use crate::api::{ConditionType, Reason};
 
 /// Which condition. Those of one repository carry its name as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Told {
     #[prometheus(flatten)]
     cluster: Cluster,
-    repo: String,
-    condition: String,
-    reason: String,
+    repo: Word,
+    condition: Word,
+    reason: Word,
 }
 
 impl Told {
@@ -35,9 +36,9 @@ impl Told {
         };
         Self {
             cluster: cluster.clone(),
-            repo: repo.to_owned(),
-            condition: kind.to_owned(),
-            reason: condition.reason.clone(),
+            repo: word(repo, REPOSITORIES.into_iter().chain([""])),
+            condition: word(kind, ConditionType::ALL.iter().map(|known| known.as_str())),
+            reason: word(&condition.reason, Reason::ALL.iter().map(|known| known.as_str())),
         }
     }
 }
@@ -45,7 +46,7 @@ impl Told {
 /// The metrics. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterMetrics {
-    known: Arc<Mutex<HashMap<Cluster, HashSet<Told>>>>,
+    known: Arc<Mutex<HashMap<Cluster, Vec<Told>>>>,
     conditions: Family<Told, Gauge>,
     objective: Family<Cluster, Gauge<f64, AtomicU64>>,
 }
@@ -67,7 +68,7 @@ impl ClusterMetrics {
 
     /// Says what the conditions of a cluster say, and forgets those that it has no more.
     pub fn measure(&self, cluster: &Cluster, conditions: &[v1::Condition], objective: Option<TimeDelta>) {
-        let mut told = HashSet::new();
+        let mut told = Vec::with_capacity(conditions.len());
         for condition in conditions {
             let value = match condition.status.as_str() {
                 status if status == Status::True.as_str() => 1,
@@ -76,14 +77,14 @@ impl ClusterMetrics {
             };
             let labels = Told::of(cluster, condition);
             self.conditions.get_or_create(&labels).set(value);
-            told.insert(labels);
+            told.push(labels);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.insert(cluster.clone(), told).unwrap_or_default();
         let now = known.get(cluster);
         for gone in before
             .iter()
-            .filter(|one| now.is_none_or(|now| !now.contains(*one)))
+            .filter(|one| now.is_none_or(|now| !now.contains(one)))
         {
             self.conditions.remove(gone);
         }

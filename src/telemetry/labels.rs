@@ -1,68 +1,69 @@
 //! Labels that metrics of clusters share. Names are public API.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 
 use crate::domain::label::BackupType;
 
-/// Which cluster.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Cluster {
+/// Which cluster. Its names are kept once for all samples that are made with it: there are dozens of each cluster.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub struct Cluster(Arc<Named>);
+
+#[derive(Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Named {
     namespace: String,
     cluster: String,
+}
+
+impl EncodeLabelSet for Cluster {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
 }
 
 impl Cluster {
     /// A cluster of a namespace.
     #[must_use]
     pub fn new(namespace: &str, cluster: &str) -> Self {
-        Self {
+        Self(Arc::new(Named {
             namespace: namespace.to_owned(),
             cluster: cluster.to_owned(),
-        }
+        }))
     }
 
     /// One of its repositories.
     #[must_use]
     pub fn repository(&self, repo: &str) -> Repository {
-        Repository::new(&self.namespace, &self.cluster, repo)
+        Repository {
+            cluster: self.clone(),
+            repo: word(repo, REPOSITORIES),
+        }
     }
 }
 
 /// Which repository.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Repository {
-    pub(super) namespace: String,
-    pub(super) cluster: String,
-    pub(super) repo: String,
+    #[prometheus(flatten)]
+    pub(super) cluster: Cluster,
+    pub(super) repo: Word,
 }
 
 impl Repository {
-    /// A repository of a cluster.
-    #[must_use]
-    pub fn new(namespace: &str, cluster: &str, repo: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            cluster: cluster.to_owned(),
-            repo: repo.to_owned(),
-        }
-    }
-
     /// Backups of one type in it.
     #[must_use]
     pub fn of_type(&self, kind: BackupType) -> OfType {
         OfType {
-            namespace: self.namespace.clone(),
-            cluster: self.cluster.clone(),
-            repo: self.repo.clone(),
+            repository: self.clone(),
             r#type: kind.as_str(),
         }
     }
 
     pub(super) fn in_state(&self, state: &'static str) -> InState {
         InState {
-            namespace: self.namespace.clone(),
-            cluster: self.cluster.clone(),
-            repo: self.repo.clone(),
+            repository: self.clone(),
             state,
         }
     }
@@ -71,19 +72,26 @@ impl Repository {
 /// Which repository and type of backup; pgBackRest's word.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct OfType {
-    namespace: String,
-    cluster: String,
-    repo: String,
+    #[prometheus(flatten)]
+    repository: Repository,
     r#type: &'static str,
 }
 
 /// Which repository, and what backups do there.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct InState {
-    namespace: String,
-    cluster: String,
-    repo: String,
+    #[prometheus(flatten)]
+    repository: Repository,
     state: &'static str,
+}
+
+/// A label's value: nearly always one of the words that are known, which take no room.
+pub(super) type Word = Cow<'static, str>;
+
+/// That word, as one of those where it is one.
+pub(super) fn word(text: &str, known: impl IntoIterator<Item = &'static str>) -> Word {
+    let found = known.into_iter().find(|known| *known == text);
+    found.map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed)
 }
 
 /// Repositories that there can be.

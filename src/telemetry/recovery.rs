@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::{OfType, Repository, TYPES};
+use super::labels::{Cluster, OfType, Repository, TYPES};
 use crate::survey::Picture;
 
 type Number = Gauge<f64, AtomicU64>;
@@ -167,12 +167,13 @@ impl RecoveryMetrics {
 
     /// Forgets all repositories of a cluster but these.
     pub fn keep_only(&self, namespace: &str, cluster: &str, repos: &[&str]) {
+        let cluster = Cluster::new(namespace, cluster);
         let gone: Vec<Repository> = self.with_known(|known| {
-            let of_cluster = |one: &&Repository| one.namespace == namespace && one.cluster == cluster;
+            let of_cluster = |one: &&Repository| one.cluster == cluster;
             let gone: Vec<Repository> = known
                 .iter()
                 .filter(of_cluster)
-                .filter(|one| !repos.contains(&one.repo.as_str()))
+                .filter(|one| !repos.contains(&&*one.repo))
                 .cloned()
                 .collect();
             known.retain(|one| !gone.contains(one));

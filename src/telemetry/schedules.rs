@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::REPOSITORIES;
+use super::labels::{Cluster, REPOSITORIES, Repository};
 use crate::api::schedules::ScheduleStatus;
 use crate::api::time;
 
@@ -19,28 +19,22 @@ const OUTCOMES: [&str; 3] = ["started", "missed", "skipped"];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Schedule {
-    namespace: String,
-    cluster: String,
-    repo: String,
-    r#type: String,
+    #[prometheus(flatten)]
+    repository: Repository,
+    r#type: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Counted {
-    namespace: String,
-    cluster: String,
-    repo: String,
-    r#type: String,
+    #[prometheus(flatten)]
+    schedule: Schedule,
     outcome: &'static str,
 }
 
 impl Schedule {
     fn with(&self, outcome: &'static str) -> Counted {
         Counted {
-            namespace: self.namespace.clone(),
-            cluster: self.cluster.clone(),
-            repo: self.repo.clone(),
-            r#type: self.r#type.clone(),
+            schedule: self.clone(),
             outcome,
         }
     }
@@ -95,13 +89,12 @@ impl ScheduleMetrics {
 
     /// Says what the accounts of a cluster say, and forgets schedules that it has no more.
     pub fn measure(&self, namespace: &str, cluster: &str, schedules: &[ScheduleStatus], pauses: &[Pause]) {
+        let cluster = Cluster::new(namespace, cluster);
         for repo in REPOSITORIES {
             for kind in KINDS {
                 let labels = Schedule {
-                    namespace: namespace.to_owned(),
-                    cluster: cluster.to_owned(),
-                    repo: repo.to_owned(),
-                    r#type: kind.to_owned(),
+                    repository: cluster.repository(repo),
+                    r#type: kind,
                 };
                 match schedules.iter().find(|schedule| schedule.is_of(repo, kind)) {
                     Some(schedule) => self.set(&labels, schedule),

@@ -35,7 +35,7 @@ struct Series {
 async fn backup_defaults() {
     Scenario::alone_within(minutes(40), "speed", async |scenario| {
         let mut cluster = Cluster::plain("speed", scenario);
-        cluster.jobs = json!({ "resources": { "limits": { "cpu": "2", "memory": "1Gi" } } });
+        cluster.jobs = json!({ "resources": { "requests": {"cpu": "100m"}, "limits": { "cpu": "2", "memory": "1Gi" } } });
         cluster.create(scenario).await;
         cluster.ready(scenario, minutes(5)).await;
         scenario.succeeded("speed-repo1-initial", minutes(4)).await;

@@ -6,11 +6,9 @@
 
 use tokio_postgres::Client;
 
-use super::observe::{Observation, timeline_of};
+use super::observe::Observation;
 use super::sql::connection::SqlError;
-
-/// A whole segment's name; that of a history or of the last part of an earlier timeline is longer or shorter.
-const SEGMENT_NAME: usize = 24;
+use crate::domain::wal::Segment;
 
 /// The timeline whose first segment was finished, or need not be.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,9 +44,9 @@ impl NewTimeline {
             return false;
         }
         let last = archiver.last_archived_wal.as_deref();
-        let on_it = last
-            .filter(|name| name.len() == SEGMENT_NAME)
-            .and_then(timeline_of);
+        // Not a history, nor the last part of an earlier timeline.
+        let segment = last.and_then(|name| Segment::parse(name.as_bytes()));
+        let on_it = segment.map(Segment::timeline);
         if on_it == Some(observed.timeline) {
             self.seen = on_it;
             return false;

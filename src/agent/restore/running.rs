@@ -44,6 +44,10 @@ const SETTINGS: &[&str] = &[
     "archive_command=",
     "archive_library=",
     "autovacuum=off",
+    // The one process that replays finds pages to reuse that are written already, and need not write them itself.
+    "bgwriter_delay=10ms",
+    "bgwriter_lru_maxpages=1000",
+    "bgwriter_lru_multiplier=10",
     "cron.launch_active_jobs=off",
     "hot_standby=off",
     "ident_file=",

@@ -36,8 +36,9 @@ const STORE_PATIENCE: TimeDelta = TimeDelta::minutes(15);
 const ARCHIVER_PATIENCE: TimeDelta = TimeDelta::seconds(90);
 /// What nobody tells us about (a Lease, a store) is looked at again after this.
 const WAITING: Duration = Duration::from_secs(5);
-/// Whoever may go on is woken when another ends; this is for what nobody foresaw.
-const BUDGET: Duration = Duration::from_mins(1);
+/// Whoever may go on is woken when another ends; this is for what nobody foresaw, and to say again how many are before it: hundreds
+/// may wait, and each look costs as much as one at a backup that runs.
+const BUDGET: Duration = Duration::from_mins(5);
 /// What we are told about needs no look before the deadline.
 const LATER: Duration = Duration::from_hours(1);
 

@@ -10,7 +10,8 @@ use kube::api::{Api, ListParams, PartialObjectMeta};
 
 use super::delete_backups;
 use super::names::{LABEL_CLUSTER, LABEL_DATA, LABEL_USER, Names};
-use super::reconcile::{Failure, Shared};
+use super::reconcile::Failure;
+use super::shared::Shared;
 use crate::api::PerconaPGCluster;
 use crate::api::names::{
     FINALIZER_DELETE_BACKUPS, FINALIZER_DELETE_PVC, FINALIZER_DELETE_SSL, LABEL_PGBACKREST_REPO,

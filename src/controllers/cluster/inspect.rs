@@ -11,9 +11,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::dereference::Observed;
 use super::engine;
+use super::looks::{Begun, Key};
 use super::names::Names;
-use super::reconcile::Shared;
-use super::repositories::{self, Begun, Content, Database, Key, Look, Trouble, Verdict};
+use super::repositories::{self, Content, Database, Look, Trouble, Verdict};
+use super::shared::Shared;
 use super::user_files::UserFiles;
 use super::volumes;
 use crate::agent::report::{ArchiverReport, InstanceReport};
@@ -29,26 +30,45 @@ const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// What is awaited is looked for this often.
 const AWAITED: TimeDelta = TimeDelta::seconds(10);
 
-/// Judges every repository of the spec.
+/// Judges every repository of the spec. One that nobody has looked at yet is as it was `told`, where that stands.
 pub async fn repositories(
     shared: &Arc<Shared>,
     observed: &Observed,
     user: &UserFiles,
     reports: &[(String, InstanceReport)],
     own: Option<&str>,
+    told: Option<&[Verdict]>,
 ) -> Vec<Verdict> {
     let repositories = observed.cluster.spec.backups.repositories();
     join_all(repositories.iter().map(|repository| async move {
+        let told = told.and_then(|told| told.iter().find(|verdict| verdict.repo == repository.name));
+        let patience = if told.is_some() {
+            Duration::ZERO
+        } else {
+            FIRST_LOOK
+        };
         let look = match known_trouble(observed, repository, user) {
             Some(trouble) => Some(Look {
                 at: Utc::now(),
                 found: Err(trouble),
             }),
-            None => look(shared, observed, user, reports, repository).await,
+            None => look(shared, observed, user, reports, repository, patience).await,
         };
-        repositories::judge(&repository.name, look.as_ref(), own)
+        match told.filter(|_| look.is_none()) {
+            Some(told) => told.clone(),
+            None => repositories::judge(&repository.name, look.as_ref(), own),
+        }
     }))
     .await
+}
+
+/// Whether there is a repository that this process has not looked at.
+pub fn is_new(shared: &Shared, observed: &Observed, user: &UserFiles) -> bool {
+    let mut repositories = observed.cluster.spec.backups.repositories().iter();
+    repositories.any(|repository| {
+        let key = key(observed, user, repository);
+        shared.context.looks.latest(&key).is_none()
+    })
 }
 
 /// What can be told without asking the store.
@@ -75,13 +95,15 @@ fn known_trouble(observed: &Observed, repository: &Repository, user: &UserFiles)
     })
 }
 
-/// What is known. Where that is too old, another look is begun; whoever has to know is woken when it finds something else.
+/// What is known. Where that is too old, another look is begun; whoever has to know is woken when it finds something else. A first
+/// one is waited for with `patience`.
 async fn look(
     shared: &Arc<Shared>,
     observed: &Observed,
     user: &UserFiles,
     reports: &[(String, InstanceReport)],
     repository: &Repository,
+    patience: Duration,
 ) -> Option<Look> {
     let key = key(observed, user, repository);
     let known = shared.context.looks.latest(&key);
@@ -92,9 +114,9 @@ async fn look(
     });
     if !good && let Some(begun) = shared.context.looks.begin(key.clone()) {
         let look = tokio::spawn(take(shared.clone(), begun, asking(observed, user, repository)));
-        if known.is_none() {
+        if known.is_none() && !patience.is_zero() {
             // In vain where the store is slow: what it says is told later.
-            let _ = tokio::time::timeout(FIRST_LOOK, look).await;
+            let _ = tokio::time::timeout(patience, look).await;
         }
     }
     known.or_else(|| shared.context.looks.latest(&key))

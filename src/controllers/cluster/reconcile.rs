@@ -1,97 +1,34 @@
 //! One cluster, once: five steps, and what has to be looked up between them.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{Stream, stream};
 use kube::ResourceExt as _;
-use tokio::sync::{Semaphore, mpsc};
 
 use super::apply::Apply;
 use super::build::{BuildError, build};
 use super::dereference::{Observed, dereference, held};
 use super::existence::existence;
 use super::names::{FIELD_MANAGER, Names};
-use super::record::{self, Memory, Record};
+use super::record::{self, Record};
 use super::repositories::Verdict;
+use super::shared::Shared;
 use super::status::{self, Facts};
-use super::user_files;
-use super::validate::{ImageDefaults, validate};
+use super::user_files::{self, UserFiles};
+use super::validate::{ImageDefaults, Refusal, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, bootstrap, engine, finalize, initial, inspect, neighbours, release, standby};
+use super::{announce, bootstrap, engine, finalize, initial, inspect, neighbours, release, standby, told};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, Reason};
-use crate::controllers::context::Context;
-use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
+use crate::controllers::fleet::{Action, Cluster, Fingerprint, Fleet, Key};
 use crate::controllers::reading::ReadError;
 use crate::controllers::round::{Categorized, pause_after};
 use crate::controllers::writer::WriteError;
 
-/// So many repositories are looked at at once.
-const LOOKS_AT_ONCE: usize = 32;
-
 /// Whoever waits for another cluster looks after this time.
 const STANDBY_LOOK: TimeDelta = TimeDelta::seconds(15);
-
-/// What all reconciles of this controller share.
-pub struct Shared {
-    /// What all controllers share.
-    pub context: Context,
-    pub(super) fleet: Arc<Fleet>,
-    pub(super) looking: Semaphore,
-    pub(super) memory: Memory,
-    /// Failures in a row, by object.
-    failures: Mutex<HashMap<String, u32>>,
-    /// Clusters of which a look has found something else.
-    woken: mpsc::UnboundedSender<Key>,
-    to_wake: Mutex<Option<mpsc::UnboundedReceiver<Key>>>,
-}
-
-impl Shared {
-    /// With nothing looked up yet.
-    #[must_use]
-    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
-        let (woken, to_wake) = mpsc::unbounded_channel();
-        Self {
-            context,
-            fleet,
-            looking: Semaphore::new(LOOKS_AT_ONCE),
-            memory: Memory::default(),
-            failures: Mutex::default(),
-            woken,
-            to_wake: Mutex::new(Some(to_wake)),
-        }
-    }
-
-    /// Forgets a cluster that is gone.
-    pub(super) fn forget(&self, uid: &str) {
-        self.context.looks.forget(uid);
-        self.memory.forget(uid);
-    }
-
-    /// Has a cluster reconciled.
-    pub(super) fn wake(&self, cluster: Key) {
-        // Nobody listens any more when the process ends.
-        let _ = self.woken.send(cluster);
-    }
-
-    /// Those that were woken; asked for once.
-    pub(super) fn looked(&self) -> impl Stream<Item = Vec<Key>> + Send + use<> {
-        let to_wake = self.to_wake.lock().unwrap_or_else(PoisonError::into_inner).take();
-        stream::unfold(to_wake, |to_wake| async {
-            let mut to_wake = to_wake?;
-            let key = to_wake.recv().await?;
-            Some((vec![key], Some(to_wake)))
-        })
-    }
-
-    fn failures<T>(&self, act: impl FnOnce(&mut HashMap<String, u32>) -> T) -> T {
-        act(&mut self.failures.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// Why a reconcile did not get through.
 #[derive(Debug, thiserror::Error)]
@@ -150,27 +87,16 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
     let reports = status::reports(observed);
     let own = status::system_identifier(&reports)
         .or_else(|| Some(observed.cluster.system_identifier()?.to_string()));
-    let verdicts = inspect::repositories(shared, observed, &user, &reports, own.as_deref()).await;
-    let cleared: BTreeSet<String> = verdicts
-        .iter()
-        .filter(|verdict| verdict.cleared)
-        .map(|verdict| verdict.repo.clone())
-        .collect();
+    let told = stands_as_told(shared, observed, &user, Utc::now());
+    let verdicts =
+        inspect::repositories(shared, observed, &user, &reports, own.as_deref(), told.as_deref()).await;
     let scene = standby::Scene {
         observed,
         reports: &reports,
         repositories: &verdicts,
         writer: &|| writer(&shared.fleet, &observed.cluster),
     };
-    let validated = standby::allowed(&scene).and_then(|()| {
-        validate(
-            &observed.cluster,
-            &ImageDefaults::of(&shared.context.settings),
-            &existence(observed, &|name| is_there(&shared.fleet, observed, name)),
-            &user.options,
-            cleared,
-        )
-    });
+    let validated = standby::allowed(&scene).and_then(|()| valid(shared, observed, &user, &verdicts));
 
     let now = Utc::now();
     let done = match &validated {
@@ -232,6 +158,37 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
     })
 }
 
+fn valid(
+    shared: &Shared,
+    observed: &Observed,
+    user: &UserFiles,
+    verdicts: &[Verdict],
+) -> Result<ValidatedCluster, Refusal> {
+    let cleared = verdicts.iter().filter(|verdict| verdict.cleared);
+    validate(
+        &observed.cluster,
+        &ImageDefaults::of(&shared.context.settings),
+        &existence(observed, &|name| is_there(&shared.fleet, observed, name)),
+        &user.options,
+        cleared.map(|verdict| verdict.repo.clone()).collect(),
+    )
+}
+
+/// What was told of the repositories before this process looked at them, while nothing else has changed since.
+fn stands_as_told(
+    shared: &Shared,
+    observed: &Observed,
+    user: &UserFiles,
+    now: DateTime<Utc>,
+) -> Option<Vec<Verdict>> {
+    if !inspect::is_new(shared, observed, user) {
+        return None;
+    }
+    let told = told::verdicts(observed)?;
+    let cluster = valid(shared, observed, user, &told).ok()?;
+    last_record(shared, observed, &cluster, now).map(|_| told)
+}
+
 /// Whether there is a cluster of that name beside it.
 fn is_there(fleet: &Fleet, observed: &Observed, name: &str) -> bool {
     let own = observed.cluster.name_any();
@@ -256,6 +213,33 @@ struct Done {
     until: Option<DateTime<Utc>>,
 }
 
+/// What is written down of the last time that everything was applied, while it holds.
+fn last_record(
+    shared: &Shared,
+    observed: &Observed,
+    cluster: &ValidatedCluster,
+    now: DateTime<Utc>,
+) -> Option<Record> {
+    let (traces, key) = (shared.fleet.traces(), key_of(cluster));
+    let known = Record::read(&traces.applied(&key)?)?;
+    let holds = known.holds(inputs(shared, observed, cluster), traces.state(&key), now);
+    holds.then_some(known)
+}
+
+fn inputs(shared: &Shared, observed: &Observed, cluster: &ValidatedCluster) -> Fingerprint {
+    let address = shared.fleet.address(&key_of(cluster), &cluster.names.ha());
+    record::inputs(
+        &shared.context.settings.build,
+        cluster,
+        observed,
+        address.as_deref(),
+    )
+}
+
+fn key_of(cluster: &ValidatedCluster) -> Key {
+    Key::new(cluster.names.namespace.clone(), cluster.names.cluster.clone())
+}
+
 async fn carry_out(
     shared: &Shared,
     observed: &Observed,
@@ -271,14 +255,7 @@ async fn carry_out(
         cluster,
         observed,
     };
-    let key = Key::new(cluster.names.namespace.clone(), cluster.names.cluster.clone());
-    let inputs = || {
-        let address = fleet.address(&key, &cluster.names.ha());
-        record::inputs(&context.settings.build, cluster, observed, address.as_deref())
-    };
-    let known = fleet.traces().applied(&key).and_then(|line| Record::read(&line));
-    let holds = known.filter(|record| record.holds(inputs(), fleet.traces().state(&key), now));
-    let done = if let Some(record) = holds {
+    let done = if let Some(record) = last_record(shared, observed, cluster, now) {
         Done {
             problems: Vec::new(),
             until: Some(record.until()),
@@ -291,7 +268,8 @@ async fn carry_out(
         let applied = apply.everything(built).await?;
         let mut until = None;
         if applied.problems.is_empty() && !applied.held_back {
-            let record = Record::new(inputs(), fleet.traces().state(&key), &revision, now);
+            let state = fleet.traces().state(&key_of(cluster));
+            let record = Record::new(inputs(shared, observed, cluster), state, &revision, now);
             apply.write_down(&record).await?;
             until = Some(record.until());
         }

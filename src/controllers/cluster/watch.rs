@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::future::join_all;
 use futures::{StreamExt as _, stream};
 
-use super::reconcile::{Failure, Shared, on_failure, reconcile};
+use super::reconcile::{Failure, on_failure, reconcile};
+use super::shared::Shared;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 
