@@ -20,12 +20,12 @@ test-outage: ## A store that is out for ten minutes in the middle of a backup, a
 
 .PHONY: bench-backup-latency
 bench-backup-latency: ## What the operator adds to pgBackRest's own time (BENCH_ROWS=… for another size); JSON last
-	@tests/e2e/run --bench backup_latency 2>&1 | awk '/^\{/ {json = $$0; next} {print; fflush()} END {print json; exit json == ""}'
+	@tests/e2e/run --bench backup_latency 2>&1 | tests/json-last
 
 .PHONY: bench-backup
 bench-backup: ## Our defaults against those of the compatible operator, on 2 GB: backups, a restore, the repository; JSON last
-	@tests/e2e/run --bench backup_defaults 2>&1 | awk '/^\{/ {json = $$0; next} {print; fflush()} END {print json; exit json == ""}'
+	@tests/e2e/run --bench backup_defaults 2>&1 | tests/json-last
 
 .PHONY: bench-restore
 bench-restore: ## Restores in place beside the same by hand, on 2 GB; the replay of 2 GB of WAL; what looking first takes; JSON last
-	@tests/e2e/run --bench restore_speed 2>&1 | awk '/^\{/ {json = $$0; next} {print; fflush()} END {print json; exit json == ""}'
+	@tests/e2e/run --bench restore_speed 2>&1 | tests/json-last

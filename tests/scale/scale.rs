@@ -47,8 +47,8 @@ fn idle_time() -> Duration {
 
 fn store() -> Store {
     match std::env::var("STORE").as_deref() {
-        Ok("s3") => Store::S3,
-        _ => Store::Nowhere,
+        Ok("nowhere") => Store::Nowhere,
+        _ => Store::S3,
     }
 }
 
@@ -59,14 +59,13 @@ async fn a_thousand_clusters() {
     let per = |count: f64| count / n as f64;
     let server = Server::connect().await;
     let operator = Operator::start(&[]);
-    let expected = of_one(&server, store).await;
+    let mut expected = of_one(&server, store).await;
     let objects: usize = expected.values().sum();
     println!("one cluster is {objects} objects: {expected:?}");
 
     for number in 0..NAMESPACES {
         fleet::prepare(&server, &home(number)).await;
     }
-    let mut expected = expected;
     for (kind, count) in &mut expected {
         *count = *count * n + server.settled_count(kind).await;
     }

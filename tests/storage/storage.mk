@@ -6,4 +6,4 @@ test-storage: cluster ## Stores and repositories: real S3, Azure and GCS servers
 
 .PHONY: bench-archive
 bench-archive: cluster ## What it costs to know an archive of a million segments on S3; JSON last
-	@tests/measure storage million::an_archive_of_a_million_segments tests/cluster/in 2>&1 | awk '/^\{/ {json = $$0; next} {print} END {print json; exit json == ""}'
+	@tests/measure storage million::an_archive_of_a_million_segments tests/cluster/in 2>&1 | tests/json-last

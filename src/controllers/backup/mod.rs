@@ -14,6 +14,7 @@ mod failure;
 mod fate;
 mod reconcile;
 pub mod request;
+mod shared;
 mod source;
 mod status;
 mod told;

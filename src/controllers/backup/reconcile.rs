@@ -1,17 +1,16 @@
 //! One backup, once: five steps, and a look at the repository where one is due.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt as _;
 
 use super::apply::Apply;
-use super::budget::Budget;
 use super::decide::{self, Accepted, Step};
 use super::dereference::{Observed, dereference};
 use super::failure::{self, Trouble};
+use super::shared::Shared;
 use super::status::{self, Happened};
 use super::verify::{self, Look};
 use super::{announce, build, told, tries};
@@ -19,11 +18,10 @@ use crate::api::backup::JobState;
 use crate::api::{PerconaPGCluster, Reason};
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::cluster::validated::ValidatedCluster;
-use crate::controllers::context::Context;
 use crate::controllers::fleet::{Action, Backup, Fleet};
 use crate::controllers::round::Failure;
 use crate::controllers::turns::Turn;
-use crate::domain::progress::Tracker;
+use crate::domain::progress::{Progress, Tracker};
 use crate::pgbackrest::repository::BackupEvidence;
 
 /// A finished backup is looked for this often while the repository does not show it.
@@ -41,32 +39,6 @@ const WAITING: Duration = Duration::from_secs(5);
 const BUDGET: Duration = Duration::from_mins(5);
 /// What we are told about needs no look before the deadline.
 const LATER: Duration = Duration::from_hours(1);
-
-/// What all reconciles of this controller share.
-pub struct Shared {
-    /// What all controllers share.
-    pub context: Context,
-    /// How many of the fleet run at once.
-    pub(super) budget: Budget,
-    /// Progress of running backups by uid; derived again after a restart.
-    trackers: Mutex<HashMap<String, Tracker>>,
-}
-
-impl Shared {
-    /// With nothing tracked yet.
-    #[must_use]
-    pub fn new(context: Context, fleets: &[Arc<Fleet>]) -> Self {
-        let budget = Budget::new(context.settings.backups_at_once);
-        for fleet in fleets {
-            budget.watch(fleet.backups().clone());
-        }
-        Self {
-            budget,
-            context,
-            trackers: Mutex::default(),
-        }
-    }
-}
 
 /// Reconciles one backup.
 pub async fn reconcile(
@@ -369,25 +341,15 @@ impl One<'_> {
         }
     }
 
-    fn track(&self) -> Option<crate::domain::progress::Progress> {
+    fn track(&self) -> Option<Progress> {
         let uid = self.observed.backup.uid()?;
-        let mut trackers = self
-            .shared
-            .trackers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        status::track(self.observed, trackers.entry(uid).or_default())
+        let track = |tracker: &mut Tracker| status::track(self.observed, tracker);
+        self.shared.tracked(uid, track)
     }
 
     fn forget(&self) {
         let uid = self.observed.backup.uid().unwrap_or_default();
-        let mut trackers = self
-            .shared
-            .trackers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        trackers.remove(&uid);
-        self.shared.budget.leave(&uid);
+        self.shared.forget(&uid);
     }
 
     async fn tell(&self, happened: &Happened<'_>) -> Result<(), Failure> {

@@ -7,7 +7,8 @@ use futures::future::join_all;
 use kube::ResourceExt as _;
 
 use super::decide::state;
-use super::reconcile::{LOOK_AGAIN, Shared, reconcile};
+use super::reconcile::{LOOK_AGAIN, reconcile};
+use super::shared::Shared;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Backup, Fleet, Key, News, Work};
 use crate::controllers::round::Failure;

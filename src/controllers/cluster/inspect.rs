@@ -124,7 +124,8 @@ async fn look(
 
 async fn take(shared: Arc<Shared>, begun: Begun, asking: Asking) {
     let slot = shared.looking.acquire().await;
-    let found = ask(&asking).await;
+    // A thousand may wait for their turn, and what a look needs is large: room for it is taken only now.
+    let found = Box::pin(ask(&asking)).await;
     drop(slot);
     let news = begun.keep(&Look {
         at: Utc::now(),

@@ -1,5 +1,7 @@
 //! WAL as PostgreSQL itself sees it: which segment was finished, and whether it counts as archived.
 
+use std::time::Duration;
+
 use holdfast::domain::wal::Lsn;
 
 use super::{Cluster, Scenario, minutes, seconds};
@@ -37,14 +39,8 @@ impl Cluster {
 
     /// Waits until it does.
     pub async fn archived(&self, scenario: &Scenario, segment: &str) {
-        let waiting = async {
-            while !self.has_archived(scenario, segment).await {
-                tokio::time::sleep(seconds(1)).await;
-            }
-        };
-        tokio::time::timeout(minutes(3), waiting)
-            .await
-            .unwrap_or_else(|_| panic!("{segment} was not archived"));
+        let archived = async || self.has_archived(scenario, segment).await;
+        asked_until(archived, minutes(3), &format!("{segment} was not archived")).await;
     }
 
     /// Waits until a primary has archived a segment that begins on this timeline.
@@ -53,14 +49,13 @@ impl Cluster {
             "select last_archived_wal from pg_stat_archiver
                 where not pg_is_in_recovery() and last_archived_wal ~ '^{timeline:08X}[0-9A-F]{{16}}$'"
         );
-        let waiting = async {
-            while scenario.sql(self, &segment).await.is_empty() {
-                tokio::time::sleep(seconds(1)).await;
-            }
-        };
-        tokio::time::timeout(minutes(2), waiting)
-            .await
-            .unwrap_or_else(|_| panic!("nothing of timeline {timeline} is archived"));
+        let archived = async || !scenario.sql(self, &segment).await.is_empty();
+        asked_until(
+            archived,
+            minutes(2),
+            &format!("nothing of timeline {timeline} is archived"),
+        )
+        .await;
     }
 
     /// Nothing commits by itself any more, so that the last commit is the scenario's.
@@ -68,4 +63,16 @@ impl Cluster {
         let sql = "alter system set autovacuum = off;\nselect pg_reload_conf();";
         scenario.sql(self, sql).await;
     }
+}
+
+/// PostgreSQL tells nobody of this: it is asked every second.
+async fn asked_until(holds: impl AsyncFn() -> bool, within: Duration, else_said: &str) {
+    let asking = async {
+        while !holds().await {
+            tokio::time::sleep(seconds(1)).await;
+        }
+    };
+    tokio::time::timeout(within, asking)
+        .await
+        .unwrap_or_else(|_| panic!("{else_said}"));
 }
