@@ -67,6 +67,11 @@ impl Scenario {
 
     /// Runs SQL on the primary as its superuser; the rows, one a line.
     pub async fn sql(&self, cluster: &Cluster, sql: &str) -> String {
+        self.answer(cluster, sql).await.unwrap()
+    }
+
+    /// The same where the database may be down.
+    pub async fn answer(&self, cluster: &Cluster, sql: &str) -> Result<String, String> {
         let pod = cluster.primary(self).await.name_any();
         let command = [
             "psql",
@@ -79,11 +84,8 @@ impl Scenario {
             "-d",
             "postgres",
         ];
-        kubectl_exec(&self.namespace, &pod, "database", &command, sql)
-            .await
-            .unwrap()
-            .trim()
-            .to_owned()
+        let said = kubectl_exec(&self.namespace, &pod, "database", &command, sql).await?;
+        Ok(said.trim().to_owned())
     }
 
     /// Pulls a pod's network cable.
