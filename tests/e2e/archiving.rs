@@ -4,7 +4,7 @@
 use holdfast::api::PerconaPGCluster;
 use holdfast::api::cluster::recovery::RepositoryRecovery;
 
-use crate::harness::{Cluster, Request, Scenario, minutes, operator_metrics, seconds, status};
+use crate::harness::{Cluster, Request, Scenario, asked_until, minutes, operator_metrics, seconds, status};
 
 #[tokio::test]
 async fn a_refusing_repository_holds_up_archiving_until_it_is_suspended_and_its_gap_is_named_after() {
@@ -186,21 +186,17 @@ async fn wal_waits(scenario: &Scenario) {
             .find_map(|line| line.strip_prefix(&format!("{name}{labels}")));
         line.and_then(|value| value.parse().ok()).unwrap_or(0)
     };
-    let told = async {
-        loop {
-            let metrics = operator_metrics().await;
-            let waiting = value(&metrics, "holdfast_wal_waiting_bytes");
-            if waiting > 0 && value(&metrics, "holdfast_wal_waiting_files") > 0 {
-                let free = value(&metrics, "holdfast_wal_volume_free_bytes");
-                assert!(free > 0 && free <= value(&metrics, "holdfast_wal_volume_size_bytes"));
-                return waiting;
-            }
-            tokio::time::sleep(seconds(2)).await;
+    let told = async || {
+        let metrics = operator_metrics().await;
+        let waiting = value(&metrics, "holdfast_wal_waiting_bytes");
+        if waiting == 0 || value(&metrics, "holdfast_wal_waiting_files") == 0 {
+            return None;
         }
+        let free = value(&metrics, "holdfast_wal_volume_free_bytes");
+        assert!(free > 0 && free <= value(&metrics, "holdfast_wal_volume_size_bytes"));
+        Some(waiting)
     };
-    let waiting = tokio::time::timeout(minutes(1), told)
-        .await
-        .expect("the metrics tell of WAL that waits");
+    let waiting = asked_until(told, minutes(1), "the metrics tell of no WAL that waits").await;
     scenario.tell(&format!("{waiting} bytes of WAL wait"));
 }
 
@@ -214,14 +210,8 @@ async fn is_in(scenario: &Scenario, cluster: &Cluster, path: &str, segment: &str
             .map(|file| file.file_name().to_string_lossy().into_owned())
             .any(|name| name.starts_with(segment))
     };
-    let arriving = async {
-        while !there() {
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(2), arriving)
-        .await
-        .unwrap_or_else(|_| panic!("{segment} is not in {}", directory.display()));
+    let otherwise = format!("{segment} is not in {}", directory.display());
+    asked_until(async || there().then_some(()), minutes(2), &otherwise).await;
 }
 
 /// Waits until something holds of what is said of the two repositories.

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::harness::{Cluster, Request, Scenario, minutes, seconds};
+use crate::harness::{Cluster, Request, Scenario, asked_until, minutes};
 
 #[tokio::test]
 async fn a_standby_reads_the_repository_and_is_promoted_once_the_other_has_stopped() {
@@ -163,18 +163,10 @@ async fn a_standby_streams_from_a_primary_and_goes_on_from_the_repository_withou
 
 /// Waits until a row is there.
 async fn applies(scenario: &Scenario, cluster: &Cluster, row: &str) {
-    let waiting = async {
-        loop {
-            let sql = "select coalesce(max(n), 0) from written";
-            if scenario.sql(cluster, sql).await == row {
-                return;
-            }
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(minutes(3), waiting)
-        .await
-        .unwrap_or_else(|_| panic!("row {row} does not come to {}", cluster.name));
+    let sql = "select coalesce(max(n), 0) from written";
+    let came = async || (scenario.sql(cluster, sql).await == row).then_some(());
+    let otherwise = format!("row {row} does not come to {}", cluster.name);
+    asked_until(came, minutes(3), &otherwise).await;
     let recovers = scenario.sql(cluster, "select pg_is_in_recovery()").await;
     assert_eq!(recovers, "t", "{} takes writes", cluster.name);
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::{Scenario, minutes, seconds};
+use crate::harness::{Scenario, asked_until, minutes, seconds};
 
 /// More deaths than any run needs: one that makes no progress ends here.
 const MOST_LIVES: usize = 250;
@@ -95,14 +95,8 @@ impl<'a> Mortal<'a> {
     pub async fn dies_after(&self, step: &str, done: impl AsyncFn() -> bool) {
         self.dies_once(step).await;
         let alive = self.live();
-        let settled = async {
-            while !done().await {
-                tokio::time::sleep(seconds(1)).await;
-            }
-        };
-        tokio::time::timeout(minutes(3), settled)
-            .await
-            .unwrap_or_else(|_| panic!("not done after '{step}'"));
+        let settled = async || done().await.then_some(());
+        asked_until(settled, minutes(3), &format!("not done after '{step}'")).await;
         alive.end().await;
     }
 

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::harness::{Cluster, Scenario, minutes, restore_status, seconds};
+use crate::harness::{Cluster, Scenario, asked_until, minutes, restore_status};
 use crate::mortal::{Mortal, died_after_all};
 
 /// The writes by which a restore goes on.
@@ -83,17 +83,10 @@ async fn rows(scenario: &Scenario, cluster: &Cluster) -> String {
 /// Where the mark was there for a moment, an instance may be on its way down and up again, and the status does not say so yet: it is
 /// asked until it answers.
 async fn rows_in_the_end(scenario: &Scenario, cluster: &Cluster) -> String {
-    let asking = async {
-        loop {
-            cluster.ready(scenario, minutes(3)).await;
-            match scenario.answer(cluster, ROWS).await {
-                Ok(rows) => return rows,
-                Err(error) => scenario.tell(&error),
-            }
-            tokio::time::sleep(seconds(1)).await;
-        }
+    let rows = async || {
+        cluster.ready(scenario, minutes(3)).await;
+        let rows = scenario.answer(cluster, ROWS).await;
+        rows.inspect_err(|error| scenario.tell(error)).ok()
     };
-    tokio::time::timeout(minutes(4), asking)
-        .await
-        .expect("the database answers")
+    asked_until(rows, minutes(4), "the database did not answer").await
 }

@@ -30,45 +30,103 @@ const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// What is awaited is looked for this often.
 const AWAITED: TimeDelta = TimeDelta::seconds(10);
 
-/// Judges every repository of the spec. One that nobody has looked at yet is as it was `told`, where that stands.
-pub async fn repositories(
-    shared: &Arc<Shared>,
-    observed: &Observed,
-    user: &UserFiles,
-    reports: &[(String, InstanceReport)],
-    own: Option<&str>,
-    told: Option<&[Verdict]>,
-) -> Vec<Verdict> {
-    let repositories = observed.cluster.spec.backups.repositories();
-    join_all(repositories.iter().map(|repository| async move {
-        let told = told.and_then(|told| told.iter().find(|verdict| verdict.repo == repository.name));
-        let patience = if told.is_some() {
-            Duration::ZERO
-        } else {
-            FIRST_LOOK
-        };
-        let look = match known_trouble(observed, repository, user) {
-            Some(trouble) => Some(Look {
-                at: Utc::now(),
-                found: Err(trouble),
-            }),
-            None => look(shared, observed, user, reports, repository, patience).await,
-        };
-        match told.filter(|_| look.is_none()) {
-            Some(told) => told.clone(),
-            None => repositories::judge(&repository.name, look.as_ref(), own),
-        }
-    }))
-    .await
+/// The repositories of one cluster, and what this process knows of them.
+pub struct Inspection<'a> {
+    shared: &'a Arc<Shared>,
+    observed: &'a Observed,
+    user: &'a UserFiles,
+    /// Of each repository, in the order of the specification.
+    keys: Vec<Key>,
 }
 
-/// Whether there is a repository that this process has not looked at.
-pub fn is_new(shared: &Shared, observed: &Observed, user: &UserFiles) -> bool {
-    let mut repositories = observed.cluster.spec.backups.repositories().iter();
-    repositories.any(|repository| {
-        let key = key(observed, user, repository);
-        shared.context.looks.latest(&key).is_none()
-    })
+impl<'a> Inspection<'a> {
+    /// Of a cluster as it was observed.
+    #[must_use]
+    pub fn of(shared: &'a Arc<Shared>, observed: &'a Observed, user: &'a UserFiles) -> Self {
+        Self {
+            keys: keys(observed, user),
+            shared,
+            observed,
+            user,
+        }
+    }
+
+    /// Judges every repository of the spec. One that nobody has looked at yet is as it was `told`, where that stands.
+    pub async fn verdicts(
+        &self,
+        reports: &[(String, InstanceReport)],
+        own: Option<&str>,
+        told: Option<&[Verdict]>,
+    ) -> Vec<Verdict> {
+        join_all(self.repositories().map(|(repository, key)| async move {
+            let told = told.and_then(|told| told.iter().find(|verdict| verdict.repo == repository.name));
+            let patience = if told.is_some() {
+                Duration::ZERO
+            } else {
+                FIRST_LOOK
+            };
+            let look = match known_trouble(self.observed, repository, self.user) {
+                Some(trouble) => Some(Look {
+                    at: Utc::now(),
+                    found: Err(trouble),
+                }),
+                None => self.look(repository, key, reports, patience).await,
+            };
+            match told.filter(|_| look.is_none()) {
+                Some(told) => told.clone(),
+                None => repositories::judge(&repository.name, look.as_ref(), own),
+            }
+        }))
+        .await
+    }
+
+    /// Whether there is a repository that this process has not looked at.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        let looks = &self.shared.context.looks;
+        self.keys.iter().any(|key| looks.latest(key).is_none())
+    }
+
+    /// When the next looks are due.
+    #[must_use]
+    pub fn next_looks(&self) -> Vec<DateTime<Utc>> {
+        let now = Utc::now();
+        let looks = &self.shared.context.looks;
+        let next = |key| Some(looks.next(key, &looks.latest(key)?, now));
+        self.keys.iter().filter_map(next).collect()
+    }
+
+    fn repositories(&self) -> impl Iterator<Item = (&Repository, &Key)> {
+        let repositories = self.observed.cluster.spec.backups.repositories();
+        repositories.iter().zip(&self.keys)
+    }
+
+    /// What is known. Where that is too old, another look is begun; whoever has to know is woken when it finds something else. A
+    /// first one is waited for with `patience`.
+    async fn look(
+        &self,
+        repository: &Repository,
+        key: &Key,
+        reports: &[(String, InstanceReport)],
+        patience: Duration,
+    ) -> Option<Look> {
+        let looks = &self.shared.context.looks;
+        let known = looks.latest(key);
+        let good = known.as_ref().is_some_and(|look| {
+            !looks.is_due(key, look, Utc::now())
+                && !is_overtaken(look, &repository.name, reports)
+                && !is_awaited(look, &self.observed.cluster)
+        });
+        if !good && let Some(begun) = looks.begin(key.clone()) {
+            let asking = asking(self.observed, self.user, repository);
+            let look = tokio::spawn(take(self.shared.clone(), begun, asking));
+            if known.is_none() && !patience.is_zero() {
+                // In vain where the store is slow: what it says is told later.
+                let _ = tokio::time::timeout(patience, look).await;
+            }
+        }
+        known.or_else(|| looks.latest(key))
+    }
 }
 
 /// What can be told without asking the store.
@@ -93,33 +151,6 @@ fn known_trouble(observed: &Observed, repository: &Repository, user: &UserFiles)
         message: format!("{name}: {}", reason.explain(&why)),
         what: why,
     })
-}
-
-/// What is known. Where that is too old, another look is begun; whoever has to know is woken when it finds something else. A first
-/// one is waited for with `patience`.
-async fn look(
-    shared: &Arc<Shared>,
-    observed: &Observed,
-    user: &UserFiles,
-    reports: &[(String, InstanceReport)],
-    repository: &Repository,
-    patience: Duration,
-) -> Option<Look> {
-    let key = key(observed, user, repository);
-    let known = shared.context.looks.latest(&key);
-    let good = known.as_ref().is_some_and(|look| {
-        !shared.context.looks.is_due(&key, look, Utc::now())
-            && !is_overtaken(look, &repository.name, reports)
-            && !is_awaited(look, &observed.cluster)
-    });
-    if !good && let Some(begun) = shared.context.looks.begin(key.clone()) {
-        let look = tokio::spawn(take(shared.clone(), begun, asking(observed, user, repository)));
-        if known.is_none() && !patience.is_zero() {
-            // In vain where the store is slow: what it says is told later.
-            let _ = tokio::time::timeout(patience, look).await;
-        }
-    }
-    known.or_else(|| shared.context.looks.latest(&key))
 }
 
 async fn take(shared: Arc<Shared>, begun: Begun, asking: Asking) {
@@ -213,43 +244,42 @@ async fn ask(asking: &Asking) -> Result<Content, Trouble> {
     }
 }
 
-fn key(observed: &Observed, user: &UserFiles, repository: &Repository) -> Key {
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update(part.len().to_be_bytes());
-        hash.update(part);
-    };
-    add(serde_json::to_string(repository).unwrap_or_default().as_bytes());
+/// The key of each repository, in the order of the specification.
+fn keys(observed: &Observed, user: &UserFiles) -> Vec<Key> {
+    // They differ in their repository only, and every reconcile asks for them.
+    let mut shared = Sha256::new();
     for (option, value) in &user.options.global {
-        add(option.as_bytes());
-        add(value.as_bytes());
+        add(&mut shared, option.as_bytes());
+        add(&mut shared, value.as_bytes());
     }
     for (variable, value) in &user.options.environment {
-        add(variable.as_bytes());
-        add(value.expose().as_bytes());
+        add(&mut shared, variable.as_bytes());
+        add(&mut shared, value.expose().as_bytes());
     }
     for data in observed.sources.values() {
         for (name, value) in &**data {
-            add(name.as_bytes());
-            add(value);
+            add(&mut shared, name.as_bytes());
+            add(&mut shared, value);
         }
     }
-    Key {
-        cluster: observed.cluster.uid().unwrap_or_default(),
-        repo: repository.name.clone(),
-        access: hex::encode(hash.finalize()),
-    }
-}
-
-/// When the next looks are due.
-pub fn next_looks(shared: &Shared, observed: &Observed, user: &UserFiles) -> Vec<DateTime<Utc>> {
-    let now = Utc::now();
+    let cluster = observed.cluster.uid().unwrap_or_default();
     let repositories = observed.cluster.spec.backups.repositories().iter();
     repositories
-        .filter_map(|repository| {
-            let key = key(observed, user, repository);
-            let look = shared.context.looks.latest(&key)?;
-            Some(shared.context.looks.next(&key, &look, now))
+        .map(|repository| {
+            let mut hash = shared.clone();
+            let repository_itself = serde_json::to_string(repository).unwrap_or_default();
+            add(&mut hash, repository_itself.as_bytes());
+            Key {
+                cluster: cluster.clone(),
+                repo: repository.name.clone(),
+                access: hex::encode(hash.finalize()),
+            }
         })
         .collect()
+}
+
+/// One part of a hash: with its length, so that two parts are never taken for one.
+fn add(hash: &mut Sha256, part: &[u8]) {
+    hash.update(part.len().to_be_bytes());
+    hash.update(part);
 }

@@ -10,6 +10,7 @@ use super::apply::Apply;
 use super::build::{BuildError, build};
 use super::dereference::{Observed, dereference, held};
 use super::existence::existence;
+use super::inspect::Inspection;
 use super::names::{FIELD_MANAGER, Names};
 use super::record::{self, Record};
 use super::repositories::Verdict;
@@ -18,7 +19,7 @@ use super::status::{self, Facts};
 use super::user_files::{self, UserFiles};
 use super::validate::{ImageDefaults, Refusal, validate};
 use super::validated::ValidatedCluster;
-use super::{announce, bootstrap, engine, finalize, initial, inspect, neighbours, release, standby, told};
+use super::{announce, bootstrap, engine, finalize, initial, neighbours, release, standby, told};
 use crate::api::cluster::PerconaPGClusterStatus;
 use crate::api::unsupported::unsupported;
 use crate::api::{PerconaPGBackup, PerconaPGCluster, PerconaPGRestore, Reason};
@@ -87,9 +88,15 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
     let reports = status::reports(observed);
     let own = status::system_identifier(&reports)
         .or_else(|| Some(observed.cluster.system_identifier()?.to_string()));
-    let told = stands_as_told(shared, observed, &user, Utc::now());
-    let verdicts =
-        inspect::repositories(shared, observed, &user, &reports, own.as_deref(), told.as_deref()).await;
+    let inspection = Inspection::of(shared, observed, &user);
+    let told = if inspection.is_new() {
+        stands_as_told(shared, observed, &user, Utc::now())
+    } else {
+        None
+    };
+    let verdicts = inspection
+        .verdicts(&reports, own.as_deref(), told.as_deref())
+        .await;
     let scene = standby::Scene {
         observed,
         reports: &reports,
@@ -137,7 +144,7 @@ async fn manage(shared: &Arc<Shared>, observed: &Observed) -> Result<Action, Fai
         );
     }
 
-    let mut again: Vec<DateTime<Utc>> = inspect::next_looks(shared, observed, &user);
+    let mut again: Vec<DateTime<Utc>> = inspection.next_looks();
     again.extend(done.until);
     if let Ok(cluster) = &validated {
         for verdict in &verdicts {
@@ -181,9 +188,6 @@ fn stands_as_told(
     user: &UserFiles,
     now: DateTime<Utc>,
 ) -> Option<Vec<Verdict>> {
-    if !inspect::is_new(shared, observed, user) {
-        return None;
-    }
     let told = told::verdicts(observed)?;
     let cluster = valid(shared, observed, user, &told).ok()?;
     last_record(shared, observed, &cluster, now).map(|_| told)

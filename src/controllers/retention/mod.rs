@@ -12,6 +12,7 @@ mod decide;
 mod dereference;
 mod memory;
 mod reconcile;
+mod shared;
 mod status;
 mod watch;
 

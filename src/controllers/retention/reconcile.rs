@@ -12,7 +12,8 @@ use super::apply::Apply;
 use super::build::{asked, job, job_name};
 use super::decide::{Decision, Wanted, decide, growth_of_a_week};
 use super::dereference::{Observed, dereference};
-use super::memory::{EVERY, Memory, fingerprint, is_told_ready};
+use super::memory::{EVERY, fingerprint, is_told_ready};
+use super::shared::Shared;
 use super::status::{self, Done, Problem};
 use crate::agent::report::BackupOutcome;
 use crate::api::cluster::retention::RepositoryRetention;
@@ -24,7 +25,7 @@ use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
 use crate::controllers::cluster::validate::{Existence, ImageDefaults, validate};
 use crate::controllers::context::Context;
-use crate::controllers::fleet::{Action, Cluster, Fleet, Key};
+use crate::controllers::fleet::{Action, Cluster, Key};
 use crate::controllers::round::Failure;
 use crate::controllers::turns::Turn;
 use crate::domain::label::Label;
@@ -39,31 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ITS_TURN: Duration = Duration::from_secs(5);
 /// A repository that cannot be read is told by others; here it is tried again.
 const UNREADABLE: Duration = Duration::from_mins(2);
-
-/// What all reconciles of this controller share.
-pub struct Shared {
-    /// What all controllers share.
-    pub context: Context,
-    fleet: Arc<Fleet>,
-    memory: Memory,
-}
-
-impl Shared {
-    /// With nothing known yet.
-    #[must_use]
-    pub fn new(context: Context, fleet: Arc<Fleet>) -> Self {
-        Self {
-            fleet,
-            memory: Memory::default(),
-            context,
-        }
-    }
-
-    /// Forgets a cluster that is gone.
-    pub(super) fn forget(&self, uid: &str) {
-        self.memory.forget(uid);
-    }
-}
 
 /// Reconciles one cluster.
 pub async fn reconcile(object: Arc<Cluster>, shared: Arc<Shared>) -> Result<Action, Failure> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::future::join_all;
 
-use super::reconcile::{Shared, reconcile};
+use super::reconcile::reconcile;
+use super::shared::Shared;
 use crate::controllers::context::Context;
 use crate::controllers::fleet::{Cluster, Fleet, Key, News, Work};
 use crate::controllers::round::Failure;

@@ -25,7 +25,7 @@ pub use programs::{kubectl_exec, run};
 pub use restore::{as_target, status as restore_status};
 pub use scenario::Scenario;
 pub use stores::Stores;
-pub use wait::condition;
+pub use wait::{asked_until, condition};
 
 use std::time::Duration;
 

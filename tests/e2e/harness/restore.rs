@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use super::{Scenario, minutes, seconds};
+use super::{Scenario, asked_until, minutes};
 
 /// The status, empty when there is none yet.
 pub fn status(restore: &PerconaPGRestore) -> PerconaPGRestoreStatus {
@@ -50,21 +50,14 @@ impl Scenario {
 
     /// Waits until nothing of any rehearsal is there, and no other claims than there were.
     pub async fn no_drill_stays(&self, claims: &[String]) {
-        let gone = async {
-            loop {
-                let of_drills = |name: String| name.contains("-drill-");
-                let jobs = self.api::<Job>().list(&ListParams::default()).await.unwrap();
-                let pods = self.api::<Pod>().list(&ListParams::default()).await.unwrap();
-                let some = jobs.items.iter().any(|job| of_drills(job.name_any()))
-                    || pods.items.iter().any(|pod| of_drills(pod.name_any()));
-                if !some && self.claims().await == claims {
-                    return;
-                }
-                tokio::time::sleep(seconds(1)).await;
-            }
+        let gone = async || {
+            let of_drills = |name: String| name.contains("-drill-");
+            let jobs = self.api::<Job>().list(&ListParams::default()).await.unwrap();
+            let pods = self.api::<Pod>().list(&ListParams::default()).await.unwrap();
+            let some = jobs.items.iter().any(|job| of_drills(job.name_any()))
+                || pods.items.iter().any(|pod| of_drills(pod.name_any()));
+            (!some && self.claims().await == claims).then_some(())
         };
-        tokio::time::timeout(minutes(1), gone)
-            .await
-            .expect("nothing of a rehearsal stays");
+        asked_until(gone, minutes(1), "something of a rehearsal stays").await;
     }
 }

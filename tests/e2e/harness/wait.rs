@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::{Scenario, operator};
+use super::{Scenario, operator, seconds};
 
 impl Scenario {
     /// Waits until an object is there and `holds`.
@@ -142,6 +142,21 @@ where
         }
     };
     operator::within(within, found).await.flatten()
+}
+
+/// What nobody tells of, such as the state of a database, is asked for every second until there is an answer.
+pub async fn asked_until<T>(answer: impl AsyncFn() -> Option<T>, within: Duration, otherwise: &str) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = answer().await {
+                return answer;
+            }
+            tokio::time::sleep(seconds(1)).await;
+        }
+    };
+    tokio::time::timeout(within, asking)
+        .await
+        .unwrap_or_else(|_| panic!("{otherwise}"))
 }
 
 /// Status and reason of a condition.

@@ -1,10 +1,9 @@
 //! WAL as PostgreSQL itself sees it: which segment was finished, and whether it counts as archived.
 
-use std::time::Duration;
-
 use holdfast::domain::wal::Lsn;
 
-use super::{Cluster, Scenario, minutes, seconds};
+use super::wait::asked_until;
+use super::{Cluster, Scenario, minutes};
 
 impl Cluster {
     /// Runs this and finishes the segment that it was written to; the segment's name.
@@ -39,8 +38,9 @@ impl Cluster {
 
     /// Waits until it does.
     pub async fn archived(&self, scenario: &Scenario, segment: &str) {
-        let archived = async || self.has_archived(scenario, segment).await;
-        asked_until(archived, minutes(3), &format!("{segment} was not archived")).await;
+        let archived = async || self.has_archived(scenario, segment).await.then_some(());
+        let otherwise = format!("{segment} was not archived");
+        asked_until(archived, minutes(3), &otherwise).await;
     }
 
     /// Waits until a primary has archived a segment that begins on this timeline.
@@ -49,13 +49,9 @@ impl Cluster {
             "select last_archived_wal from pg_stat_archiver
                 where not pg_is_in_recovery() and last_archived_wal ~ '^{timeline:08X}[0-9A-F]{{16}}$'"
         );
-        let archived = async || !scenario.sql(self, &segment).await.is_empty();
-        asked_until(
-            archived,
-            minutes(2),
-            &format!("nothing of timeline {timeline} is archived"),
-        )
-        .await;
+        let archived = async || (!scenario.sql(self, &segment).await.is_empty()).then_some(());
+        let otherwise = format!("nothing of timeline {timeline} is archived");
+        asked_until(archived, minutes(2), &otherwise).await;
     }
 
     /// Nothing commits by itself any more, so that the last commit is the scenario's.
@@ -63,16 +59,4 @@ impl Cluster {
         let sql = "alter system set autovacuum = off;\nselect pg_reload_conf();";
         scenario.sql(self, sql).await;
     }
-}
-
-/// PostgreSQL tells nobody of this: it is asked every second.
-async fn asked_until(holds: impl AsyncFn() -> bool, within: Duration, else_said: &str) {
-    let asking = async {
-        while !holds().await {
-            tokio::time::sleep(seconds(1)).await;
-        }
-    };
-    tokio::time::timeout(within, asking)
-        .await
-        .unwrap_or_else(|_| panic!("{else_said}"));
 }

@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Cluster, Four, REPOSITORIES, Request, Scenario, minutes, restore_status, seconds};
+use crate::harness::{Cluster, Four, REPOSITORIES, Request, Scenario, asked_until, minutes, restore_status};
 
 #[tokio::test]
 async fn a_new_cluster_begins_from_each_kind_of_repository() {
@@ -255,21 +255,15 @@ async fn ended(scenario: &Scenario, cluster: &Cluster, state: JobState) -> Perco
 /// The restore that the operator makes by itself.
 async fn made(scenario: &Scenario, cluster: &Cluster) -> String {
     let api = scenario.api::<PerconaPGRestore>();
-    let found = async {
-        loop {
-            let all = api.list(&ListParams::default()).await.unwrap();
-            let own = all.items.into_iter().find(|restore| {
-                restore.spec.pg_cluster == cluster.name && restore.metadata.deletion_timestamp.is_none()
-            });
-            if let Some(own) = own {
-                return own.name_any();
-            }
-            tokio::time::sleep(seconds(1)).await;
-        }
+    let found = async || {
+        let all = api.list(&ListParams::default()).await.unwrap();
+        let own = all.items.into_iter().find(|restore| {
+            restore.spec.pg_cluster == cluster.name && restore.metadata.deletion_timestamp.is_none()
+        });
+        own.map(|own| own.name_any())
     };
-    tokio::time::timeout(minutes(3), found)
-        .await
-        .unwrap_or_else(|_| panic!("no restore brings {} its data", cluster.name))
+    let otherwise = format!("no restore brings {} its data", cluster.name);
+    asked_until(found, minutes(3), &otherwise).await
 }
 
 /// Every object of a repository, and what is in it.
