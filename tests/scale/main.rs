@@ -17,5 +17,6 @@
 mod due;
 mod fleet;
 mod operator;
+mod reference;
 mod scale;
 mod server;

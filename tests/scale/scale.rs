@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::fleet::{self, Store, cluster, name};
 use super::operator::{Operator, everybody};
+use super::reference;
 use super::server::{Counts, Server};
 
 /// Nobody keeps a thousand clusters in one namespace; Kubernetes' own controllers search all of one for each Pod.
@@ -62,6 +63,7 @@ async fn a_thousand_clusters() {
     let mut expected = of_one(&server, store).await;
     let objects: usize = expected.values().sum();
     println!("one cluster is {objects} objects: {expected:?}");
+    let reference = reference::seconds(&server, SAMPLE, n).await;
 
     for number in 0..NAMESPACES {
         fleet::prepare(&server, &home(number)).await;
@@ -141,7 +143,8 @@ async fn a_thousand_clusters() {
     let result = json!({
         "bench": "scale", "clusters": n, "namespaces": NAMESPACES, "store": if store == Store::S3 { "s3" } else { "nowhere" },
         "objectsPerCluster": objects,
-        "createdSeconds": rounded(created), "residentMiB": rounded(resident), "peakMiB": rounded(peak.max(peak_again)),
+        "createdSeconds": rounded(created), "referenceSeconds": rounded(reference), "timesTheReference": rounded(created / reference),
+        "residentMiB": rounded(resident), "peakMiB": rounded(peak.max(peak_again)),
         "idleProcessorPercent": rounded(idle), "steadyAfterRestartSeconds": rounded(steady), "changeSeconds": rounded(change),
         "requestsPerClusterCreated": rounded(requests_to_create), "requestsPerClusterInAll": rounded(requests_in_all),
         "requestsPerMinuteIdle": rounded(idle_requests), "requestsPerClusterAtRestart": rounded(restart_requests),

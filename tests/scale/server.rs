@@ -62,18 +62,32 @@ impl Server {
     /// How many objects of each kind the operator has made in a namespace: of a small one, since each is read.
     pub async fn ours(&self, namespace: &str) -> Counts {
         let mut counts = Counts::new();
+        for (kind, _) in self.objects(namespace).await {
+            *counts.entry(kind).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What the operator has made in a namespace, with its kind; what Kubernetes makes of it by itself is not among it.
+    pub async fn objects(&self, namespace: &str) -> Vec<(&'static str, Value)> {
+        let mut all = Vec::new();
         for (kind, group) in KINDS {
             let path = format!("{group}/namespaces/{namespace}/{kind}?labelSelector={OURS}");
-            let count = self.get(&path).await["items"].as_array().unwrap().len();
-            counts.insert(kind, count);
+            let mut list = self.get(&path).await;
+            let items = list["items"].as_array_mut().unwrap().split_off(0);
+            let ours = items.into_iter().filter(|object| {
+                let labels = &object["metadata"]["labels"];
+                labels["endpointslice.kubernetes.io/managed-by"] != "endpointslice-controller.k8s.io"
+            });
+            all.extend(ours.map(|object| (kind, object)));
         }
-        // Kubernetes copies a Service's labels to the slices that it makes itself.
-        let slices = format!(
-            "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?labelSelector=endpointslice.kubernetes.io%2Fmanaged-by%3Dendpointslice-controller.k8s.io"
-        );
-        let theirs = self.get(&slices).await["items"].as_array().unwrap().len();
-        *counts.entry("endpointslices").or_default() -= theirs;
-        counts
+        all
+    }
+
+    /// Where objects of a kind are made.
+    pub fn path(kind: &str, namespace: &str) -> String {
+        let group = KINDS.iter().find(|(known, _)| *known == kind);
+        format!("{}/namespaces/{namespace}/{kind}", group.unwrap().1)
     }
 
     /// How many objects of a kind there are. Costs the server next to nothing.
