@@ -26,7 +26,8 @@ impl Scenario {
     /// Waits until the objects of a repository's backups are these.
     async fn are_left(&self, repo: &str, labels: &BTreeSet<String>) {
         let mut seen = BTreeSet::new();
-        for _ in 0..60 {
+        // Other scenarios kill the operator meanwhile, several times in a row.
+        for _ in 0..120 {
             seen = self.told_of(repo).await;
             if seen == *labels {
                 return;

@@ -9,7 +9,7 @@ use super::surveys::{Happened, News, Surveys, Trouble};
 use super::terms;
 use crate::agent::report::ArchiverReport;
 use crate::api::repository::Repository;
-use crate::api::{PerconaPGBackup, Reason, time};
+use crate::api::{PerconaPGBackup, PerconaPGCluster, Reason, time};
 use crate::catalog::RepositoryPlace;
 use crate::controllers::cluster::engine;
 use crate::controllers::cluster::names::Names;
@@ -118,7 +118,7 @@ async fn look(context: &Context, observed: &Observed, repository: &Repository, w
     let happened = Happened {
         changed: match when {
             Look::Now(now) | Look::AsOf { now, .. } => Some(now),
-            Look::WhenDue(_) => last_backup(observed, &repository.name),
+            Look::WhenDue(_) => last_change(&observed.cluster, &observed.backups, &repository.name),
         },
         last_write: archiver.map(ArchiverReport::last_write).unwrap_or_default(),
     };
@@ -164,12 +164,58 @@ fn own(surveyed: News, observed: &Observed) -> News {
     }
 }
 
-/// When the last backup into a repository ended.
-fn last_backup(observed: &Observed, repo: &str) -> Option<DateTime<Utc>> {
+/// When a backup last came into a repository, or went from it.
+fn last_change(cluster: &PerconaPGCluster, backups: &[PerconaPGBackup], repo: &str) -> Option<DateTime<Utc>> {
     let into = |backup: &&PerconaPGBackup| backup.spec.repo_name.as_deref() == Some(repo);
     let completed = |backup: &PerconaPGBackup| {
-        let status = backup.status.as_ref()?;
-        status.completed.as_ref().map(time::from_kubernetes)
+        backup
+            .status
+            .as_ref()?
+            .completed
+            .as_ref()
+            .map(time::from_kubernetes)
     };
-    observed.backups.iter().filter(into).filter_map(completed).max()
+    let came = backups.iter().filter(into).filter_map(completed);
+    let retention = cluster.status.iter().flat_map(|status| &status.retention);
+    let went = retention
+        .filter(|entry| entry.name == repo)
+        .filter_map(|entry| entry.last_expired.as_ref().map(time::from_kubernetes));
+    came.chain(went).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_repository_changes_when_a_backup_has_come_and_when_one_has_gone() {
+        let cluster = |expired: Option<&str>| -> PerconaPGCluster {
+            let retention =
+                expired.map(|at| json!([{ "name": "repo1", "policy": "", "lastExpired": at }, { "name": "repo2", "policy": "" }]));
+            serde_json::from_value(json!({
+                "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGCluster", "metadata": { "name": "c" },
+                "spec": { "postgresVersion": 18, "instances": [], "backups": {} },
+                "status": { "retention": retention.unwrap_or(json!([])) },
+            }))
+            .unwrap()
+        };
+        let backup: PerconaPGBackup = serde_json::from_value(json!({
+            "apiVersion": "pgv2.percona.com/v2", "kind": "PerconaPGBackup", "metadata": { "name": "b" },
+            "spec": { "pgCluster": "c", "repoName": "repo1" },
+            "status": { "completed": "2026-11-23T07:35:21Z" },
+        }))
+        .unwrap();
+        let changed = |expired, repo| {
+            last_change(&cluster(expired), std::slice::from_ref(&backup), repo).map(|at| at.to_rfc3339())
+        };
+        assert_eq!(changed(None, "repo2"), None);
+        assert_eq!(changed(None, "repo1").unwrap(), "2026-11-23T07:35:21+00:00");
+        let later = Some("2026-11-23T07:35:28Z");
+        assert_eq!(changed(later, "repo1").unwrap(), "2026-11-23T07:35:28+00:00");
+        assert_eq!(changed(later, "repo2"), None);
+        let earlier = Some("2026-11-23T07:00:00Z");
+        assert_eq!(changed(earlier, "repo1").unwrap(), "2026-11-23T07:35:21+00:00");
+    }
 }
