@@ -9,8 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     STANZA,
-    configuration::{INCLUDE_DIRECTORY, RepositorySpec, RepositoryStore, VOLUMES_DIRECTORY},
-    failure::FailureKind,
+    configuration::{RepositorySpec, RepositoryStore, VOLUMES_DIRECTORY},
     user_options::UserOptions,
 };
 use crate::{
@@ -23,13 +22,18 @@ use crate::{
         posix::PosixStore,
         repo_host::{self, RepoHostSettings, RepoHostStore},
         s3::{S3Credentials, S3Settings, S3Store},
-        trust::Trust,
     },
 };
 
 mod azure;
+mod error;
 mod gcs;
+mod options;
 mod s3;
+
+pub use error::AccessError;
+use options::Options;
+pub(crate) use options::split_endpoint;
 
 /// Everything that reading a repository needs. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,94 +117,6 @@ impl RepositoryAccess {
             path: path.to_owned(),
             stanza: STANZA.to_owned(),
             cipher,
-        }
-    }
-}
-
-/// Why a repository cannot be reached with what is configured. Names options and files, never values.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
-    /// No access key.
-    #[error(
-        "no credentials are set: {missing} is missing in the files of spec.backups.pgbackrest.configuration"
-    )]
-    CredentialsMissing {
-        /// The option.
-        missing: String,
-    },
-    /// A cipher is configured without a passphrase.
-    #[error("{option} is missing, so the repository cannot be decrypted")]
-    PassphraseMissing {
-        /// The option.
-        option: String,
-    },
-    /// An option has a value that cannot work.
-    #[error("option {option} {problem}")]
-    Option {
-        /// The option.
-        option: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// An option names a file that the operator cannot read.
-    #[error(
-        "option {option} names a file that is not projected by spec.backups.pgbackrest.configuration, so the operator \
-         cannot read it"
-    )]
-    FileNotProjected {
-        /// The option.
-        option: String,
-    },
-    /// The repository is on a volume, which only the pod that mounts it can read.
-    #[error(
-        "a volume repository is read on its repository host, which mounts the volume, and not by the operator"
-    )]
-    OtherPod,
-    /// The claim of a volume cannot be used by host and Jobs.
-    #[error("the claim {claim} {problem}")]
-    Volume {
-        /// Its name.
-        claim: String,
-        /// Why.
-        problem: &'static str,
-    },
-    /// The repository is on a volume whose host has no certificates yet.
-    #[error("the repository host has no certificates yet")]
-    HostNotReady,
-    /// An option names a file, and its content cannot be used. Says what is wrong, and nothing of the content.
-    #[error("the file that option {option} names {problem}")]
-    File {
-        /// The option.
-        option: String,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// This kind of store, or of credentials, comes with a later version.
-    #[error("{what} is not supported yet")]
-    NotYetSupported {
-        /// Repositories of which kind.
-        what: &'static str,
-    },
-}
-
-impl AccessError {
-    /// For metrics.
-    #[must_use]
-    pub fn category(&self) -> &'static str {
-        self.failure().as_str()
-    }
-
-    /// What it means for the repository.
-    #[must_use]
-    pub fn failure(&self) -> FailureKind {
-        match self {
-            Self::CredentialsMissing { .. } => FailureKind::CredentialsMissing,
-            Self::PassphraseMissing { .. } => FailureKind::CipherMissing,
-            Self::Option { .. } | Self::File { .. } | Self::FileNotProjected { .. } | Self::Volume { .. } => {
-                FailureKind::RepositoryMisconfigured
-            }
-            Self::NotYetSupported { .. } | Self::OtherPod => FailureKind::NotSupported,
-            Self::HostNotReady => FailureKind::RepoHostNotReady,
         }
     }
 }
@@ -295,150 +211,6 @@ pub fn resolve_volume(
         stanza: STANZA.to_owned(),
         cipher: options.cipher()?,
     })
-}
-
-/// Where to connect to.
-struct Server {
-    host: String,
-    port: u16,
-    /// `storage-host` stands in for the endpoint.
-    replaced: bool,
-}
-
-/// The options of one repository.
-struct Options<'a> {
-    prefix: String,
-    user: &'a UserOptions,
-    files: &'a BTreeMap<String, Vec<u8>>,
-}
-
-impl<'a> Options<'a> {
-    fn name(&self, key: &str) -> String {
-        format!("{}-{key}", self.prefix)
-    }
-
-    fn get(&self, key: &str) -> Option<&'a str> {
-        self.user.get(&self.name(key)).filter(|value| !value.is_empty())
-    }
-
-    /// The first that is set of an option and its older names.
-    fn any(&self, keys: &[&str]) -> Option<&'a str> {
-        keys.iter().find_map(|key| self.get(key))
-    }
-
-    fn wrong(&self, key: &str, problem: &'static str) -> AccessError {
-        AccessError::Option {
-            option: self.name(key),
-            problem,
-        }
-    }
-
-    /// A credential that there is no way around.
-    fn needed(&self, key: &str) -> Result<Secret, AccessError> {
-        self.get(key)
-            .map(Secret::from)
-            .ok_or_else(|| AccessError::CredentialsMissing {
-                missing: self.name(key),
-            })
-    }
-
-    /// Where to connect to: the endpoint, or what replaces it.
-    fn server(&self, endpoint: &str, old: &str) -> Result<Server, AccessError> {
-        let option = format!("{old}-endpoint");
-        let (host, port) = split_endpoint(self.get(&option).unwrap_or(endpoint))
-            .map_err(|problem| self.wrong(&option, problem))?;
-        let (old_host, old_port) = (format!("{old}-host"), format!("{old}-port"));
-        let other = match self.any(&["storage-host", &old_host]) {
-            Some(host) => Some(split_endpoint(host).map_err(|problem| self.wrong("storage-host", problem))?),
-            None => None,
-        };
-        let replaced = other.is_some();
-        let (host, port) = other.unwrap_or((host, port));
-        let other_port = match self.any(&["storage-port", &old_port]) {
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| self.wrong("storage-port", "is no port number"))?,
-            ),
-            None => None,
-        };
-        Ok(Server {
-            host,
-            port: other_port.or(port).unwrap_or(443),
-            replaced,
-        })
-    }
-
-    fn trust(&self) -> Result<Trust, AccessError> {
-        match self.any(&[
-            "storage-verify-tls",
-            "s3-verify-tls",
-            "s3-verify-ssl",
-            "azure-verify-tls",
-        ]) {
-            Some("n") => return Ok(Trust::Anyone),
-            None | Some("y") => {}
-            Some(_) => return Err(self.wrong("storage-verify-tls", "must be y or n")),
-        }
-        for key in ["storage-ca-file", "s3-ca-file", "azure-ca-file"] {
-            if let Some(path) = self.get(key) {
-                let content = self.projected(path).ok_or(AccessError::FileNotProjected {
-                    option: self.name(key),
-                })?;
-                return Ok(Trust::Authority(content.clone()));
-            }
-        }
-        for key in ["storage-ca-path", "s3-ca-path", "azure-ca-path"] {
-            if self.get(key).is_some() {
-                return Err(AccessError::FileNotProjected {
-                    option: self.name(key),
-                });
-            }
-        }
-        Ok(Trust::System)
-    }
-
-    fn projected(&self, path: &str) -> Option<&'a Vec<u8>> {
-        let in_directory = || {
-            path.strip_prefix(INCLUDE_DIRECTORY)
-                .map(|name| name.trim_start_matches('/'))
-        };
-        self.files.get(path).or_else(|| self.files.get(in_directory()?))
-    }
-
-    fn cipher(&self) -> Result<Option<Secret>, AccessError> {
-        match self.get("cipher-type") {
-            None | Some("none") => Ok(None),
-            Some("aes-256-cbc") => match self.get("cipher-pass") {
-                Some(passphrase) => Ok(Some(passphrase.into())),
-                None => Err(AccessError::PassphraseMissing {
-                    option: self.name("cipher-pass"),
-                }),
-            },
-            Some(_) => Err(self.wrong("cipher-type", "must be none or aes-256-cbc")),
-        }
-    }
-}
-
-/// `host`, `host:port`, `https://host:port/`, `[::1]:port`.
-pub(crate) fn split_endpoint(endpoint: &str) -> Result<(String, Option<u16>), &'static str> {
-    let bare = endpoint.trim();
-    let bare = bare
-        .strip_prefix("https://")
-        .unwrap_or(bare)
-        .trim_end_matches('/');
-    if bare.contains("://") {
-        return Err("must be reached over https");
-    }
-    if bare.is_empty() || bare.contains(['/', '@', '?', ' ']) {
-        return Err("must be a host name with an optional port");
-    }
-    match bare.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-            let port = port.parse().map_err(|_| "has no valid port after the colon")?;
-            Ok((host.to_owned(), Some(port)))
-        }
-        _ => Ok((bare.to_owned(), None)),
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::pgbackrest::ini::Ini;
+use crate::{pgbackrest::failure::FailureKind, storage::trust::Trust};
 
 fn spec(endpoint: &str) -> RepositorySpec {
     let store = RepositoryStore::S3 {

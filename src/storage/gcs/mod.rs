@@ -4,50 +4,37 @@
 //! Format: Cloud Storage JSON API v1, `objects.list` and `objects.get`. Sizes and generations are texts there. A 404
 //! does not tell a missing object from a missing bucket, so the bucket is asked for until it was seen once.
 
+mod answer;
 mod classify;
+mod identity;
+
+pub use identity::GcsCredentials;
 
 use std::{
     ops::Range,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use ::http::{HeaderMap, HeaderValue, header};
-use chrono::{DateTime, Utc};
+use ::http::{HeaderValue, header};
+use answer::{Listing, Object};
 use futures::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
-use google_cloud_auth::credentials::{
-    self, CacheableResource, Credentials,
-    service_account::{self, AccessSpecifier},
-};
+use identity::Identity;
 use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
-    Body, Head, ObjectInfo, ObjectStore, Page, StorageError, StorageErrorKind, body,
+    Body, Head, ObjectStore, Page, StorageError, StorageErrorKind, body,
     http::{self as network, ATTEMPT},
     trust::Trust,
 };
-use crate::domain::secret::Secret;
 
-/// All that a reader may do.
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 /// Names of one answer.
 const PAGE: &str = "1000";
 /// Largest part of a refusal that is read.
 const LARGEST_REFUSAL: u64 = 64 << 10;
 /// Largest answer with names: a thousand of the longest names and more.
 const LARGEST_ANSWER: u64 = 16 << 20;
-
-/// How requests are authorised.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GcsCredentials {
-    /// A service account's key file: the JSON text.
-    Service(Secret),
-    /// The value of the `Authorization` header, with its scheme: `Bearer …`.
-    Token(Secret),
-    /// What this process is given by its surroundings: workload identity, the metadata server.
-    Ambient,
-}
 
 /// All that is needed to reach a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +53,6 @@ pub struct GcsSettings {
     pub credentials: GcsCredentials,
 }
 
-enum Identity {
-    Header(HeaderValue),
-    Service(Box<Credentials>),
-}
-
 /// A bucket.
 pub struct GcsStore {
     client: Client,
@@ -78,37 +60,8 @@ pub struct GcsStore {
     bucket: String,
     user_project: Option<String>,
     identity: Identity,
-    /// The last headers of the identity, which tells them only when they change.
-    headers: std::sync::Mutex<HeaderMap>,
     /// The bucket answered once, so it exists.
     seen: AtomicBool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listing {
-    #[serde(default)]
-    items: Vec<Object>,
-    next_page_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Object {
-    name: String,
-    size: Option<String>,
-    updated: Option<DateTime<Utc>>,
-    generation: Option<String>,
-    retention_expiration_time: Option<DateTime<Utc>>,
-    retention: Option<Retention>,
-    temporary_hold: Option<bool>,
-    event_based_hold: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Retention {
-    retain_until_time: Option<DateTime<Utc>>,
 }
 
 impl GcsStore {
@@ -126,8 +79,7 @@ impl GcsStore {
             base,
             bucket: settings.bucket.clone(),
             user_project: settings.user_project.clone(),
-            identity: identity(&settings.credentials).map_err(misconfigured)?,
-            headers: std::sync::Mutex::default(),
+            identity: Identity::new(&settings.credentials).map_err(misconfigured)?,
             seen: AtomicBool::new(false),
         })
     }
@@ -154,45 +106,6 @@ impl GcsStore {
         url
     }
 
-    async fn headers(&self, request: &str) -> Result<HeaderMap, StorageError> {
-        let credentials = match &self.identity {
-            Identity::Header(value) => {
-                return Ok(HeaderMap::from_iter([(header::AUTHORIZATION, value.clone())]));
-            }
-            Identity::Service(credentials) => credentials,
-        };
-        let answer = timeout(ATTEMPT, credentials.headers(::http::Extensions::new())).await;
-        match answer {
-            Ok(Ok(CacheableResource::New { data, .. })) => {
-                self.with_headers(|headers| headers.clone_from(&data));
-                Ok(data)
-            }
-            Ok(Ok(CacheableResource::NotModified)) => Ok(self.with_headers(|headers| headers.clone())),
-            Ok(Err(error)) if error.is_transient() => Err(StorageError::new(
-                StorageErrorKind::Unavailable,
-                request,
-                "no token for the identity now",
-            )),
-            Ok(Err(_)) => Err(StorageError::new(
-                StorageErrorKind::CredentialsRefused,
-                request,
-                "no token for the identity: the key is not usable, or this pod has none",
-            )),
-            Err(_) => Err(StorageError::new(
-                StorageErrorKind::Unreachable,
-                request,
-                "the token service does not answer in time",
-            )),
-        }
-    }
-
-    fn with_headers<T>(&self, act: impl FnOnce(&mut HeaderMap) -> T) -> T {
-        act(&mut self
-            .headers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
     /// One try of a request, until its answer begins. A refusal is an error.
     async fn send(
         &self,
@@ -202,7 +115,7 @@ impl GcsStore {
         range: Option<String>,
     ) -> Result<Response, StorageError> {
         let request = self.request(verb, name);
-        let mut headers = self.headers(&request).await?;
+        let mut headers = self.identity.headers(&request).await?;
         if let Some(range) = range {
             let value = HeaderValue::try_from(range).map_err(|error| {
                 StorageError::new(StorageErrorKind::Unexpected, request.as_str(), error.to_string())
@@ -371,31 +284,6 @@ impl ObjectStore for GcsStore {
     }
 }
 
-impl Object {
-    fn info(self) -> ObjectInfo {
-        ObjectInfo {
-            name: self.name,
-            size: self.size.and_then(|size| size.parse().ok()).unwrap_or_default(),
-            modified: self.updated,
-        }
-    }
-
-    fn head(mut self) -> Head {
-        // A bucket's policy and an object's own retention: the later one counts.
-        let own = self
-            .retention
-            .take()
-            .and_then(|retention| retention.retain_until_time);
-        let holds = [self.temporary_hold, self.event_based_hold];
-        Head {
-            version: self.generation.take(),
-            retain_until: own.max(self.retention_expiration_time),
-            legal_hold: holds.into_iter().flatten().reduce(|one, other| one || other),
-            object: self.info(),
-        }
-    }
-}
-
 fn pieces(answer: Response, request: String) -> Body<'static> {
     answer
         .bytes_stream()
@@ -406,34 +294,6 @@ fn pieces(answer: Response, request: String) -> Body<'static> {
 fn failed(request: String, error: &reqwest::Error) -> StorageError {
     let (kind, detail) = network::network(error);
     StorageError::new(kind, request, detail)
-}
-
-/// No network yet. Texts name no part of a key.
-fn identity(settings: &GcsCredentials) -> Result<Identity, String> {
-    // The identity crate signs with the process-wide provider; `main` installs the same one.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match settings {
-        GcsCredentials::Token(token) => {
-            let mut value = HeaderValue::try_from(token.expose().trim())
-                .map_err(|_| "the token has characters that no header may have".to_owned())?;
-            value.set_sensitive(true);
-            Ok(Identity::Header(value))
-        }
-        GcsCredentials::Service(key) => {
-            let key =
-                serde_json::from_str(key.expose()).map_err(|_| "the key file is no JSON text".to_owned())?;
-            service_account::Builder::new(key)
-                .with_access_specifier(AccessSpecifier::from_scopes([SCOPE]))
-                .build()
-                .map(|credentials| Identity::Service(Box::new(credentials)))
-                .map_err(|_| "the key file is no service account's key".to_owned())
-        }
-        GcsCredentials::Ambient => credentials::Builder::default()
-            .with_scopes([SCOPE])
-            .build()
-            .map(|credentials| Identity::Service(Box::new(credentials)))
-            .map_err(|_| "the identity of this pod cannot be used".to_owned()),
-    }
 }
 
 #[cfg(test)]

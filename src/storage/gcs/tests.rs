@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::secret::Secret;
 
 fn settings(credentials: GcsCredentials) -> GcsSettings {
     GcsSettings {

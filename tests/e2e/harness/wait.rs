@@ -154,9 +154,9 @@ pub async fn asked_until<T>(answer: impl AsyncFn() -> Option<T>, within: Duratio
             tokio::time::sleep(seconds(1)).await;
         }
     };
-    tokio::time::timeout(within, asking)
+    operator::within(within, asking)
         .await
-        .unwrap_or_else(|_| panic!("{otherwise}"))
+        .unwrap_or_else(|| panic!("{otherwise}"))
 }
 
 /// Status and reason of a condition.
